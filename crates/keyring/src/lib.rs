@@ -1,0 +1,1 @@
+//! Key files, key ids, sealing and request MACs: one key per use

@@ -1,0 +1,1 @@
+//! The memorised PIN of an account as a factor

@@ -1,0 +1,1 @@
+//! Which stages an operation asks for, or why it is denied

@@ -1,0 +1,1 @@
+//! Subject ids, time, digests, the throttle: the words every other crate uses

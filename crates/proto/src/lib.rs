@@ -1,0 +1,1 @@
+//! The wire: code generated from proto/countersign/v1, checked in

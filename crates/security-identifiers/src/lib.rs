@@ -1,0 +1,1 @@
+//! The registry: the whole security state of one subject as one aggregate

@@ -1,0 +1,1 @@
+//! Load and apply on SQLite and PostgreSQL: the only crate that knows sea-orm
