@@ -1,0 +1,238 @@
+//! What the use cases need from outside: a store that loads and applies.
+//!
+//! The store sees bytes and decides nothing. It keeps one promise: a change is written whole or
+//! not at all, and only where the subject is still at the version that the decision was made from.
+
+use std::error::Error as StdError;
+
+use async_trait::async_trait;
+use countersign_keyring::KeyCheck;
+use countersign_primitives::{ConfirmationId, RequestId, SubjectId, Timestamp};
+use countersign_security_identifiers::Binding;
+use thiserror::Error;
+
+use crate::{Caller, Method};
+
+/// Which rows a decision needs.
+#[derive(Clone, Debug)]
+pub struct LoadKey {
+    /// The subject.
+    pub subject: SubjectId,
+    /// The confirmation, where the decision is about one.
+    pub confirmation: Option<ConfirmationId>,
+    /// The request, where an earlier answer may exist.
+    pub request: Option<RequestKey>,
+}
+
+/// Names one request of one caller; with the subject it is the key of the request's record.
+#[derive(Clone, Debug)]
+pub struct RequestKey {
+    /// Who sent it.
+    pub caller: Caller,
+    /// What it asked for.
+    pub method: Method,
+    /// The id that the caller gave it.
+    pub id: RequestId,
+}
+
+/// The rows of one moment.
+#[derive(Clone, Debug)]
+pub struct Rows {
+    /// The present instant: the database's own where gateways share it, and never before a time
+    /// that the subject's row has seen.
+    pub now: Timestamp,
+    /// The subject's row.
+    pub subject: Option<SubjectRow>,
+    /// The confirmation's body, if the subject has that confirmation.
+    pub confirmation: Option<Vec<u8>>,
+    /// The request's record, if it was answered before and the record has not lapsed.
+    pub request: Option<RequestRecord>,
+}
+
+/// The subject's row: the one guard of everything about the subject.
+#[derive(Clone, Debug)]
+pub struct SubjectRow {
+    /// How many changes were applied: 1 for the first. Also the number of the last event.
+    pub version: i64,
+    /// The sealed part.
+    pub secrets: Vec<u8>,
+    /// The part that changes with every check.
+    pub counters: Vec<u8>,
+}
+
+/// What was answered to a request.
+#[derive(Clone, Debug)]
+pub struct RequestRecord {
+    /// The MAC of the request's body.
+    pub mac: Vec<u8>,
+    /// The answer, without secrets.
+    pub answer: Vec<u8>,
+}
+
+/// A change to one subject, written in one commit.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The subject.
+    pub subject: SubjectId,
+    /// The version that the decision was made from; `None` where the subject had no row.
+    pub from_version: Option<i64>,
+    /// The instant of the decision.
+    pub now: Timestamp,
+    /// The new sealed part; `None` where it stays. Always there for a new row.
+    pub secrets: Option<Vec<u8>>,
+    /// The new small part.
+    pub counters: Vec<u8>,
+    /// The event, numbered by the new version.
+    pub event: Event,
+    /// The confirmation that is new or has changed.
+    pub confirmation: Option<ConfirmationWrite>,
+    /// The record of the request.
+    pub request: Option<RequestWrite>,
+    /// Identifiers whose history changes.
+    pub bindings: Vec<Binding>,
+}
+
+/// What happened, as a list of facts.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Who asked.
+    pub caller: Caller,
+    /// What was asked for.
+    pub method: Method,
+    /// The facts: a JSON array.
+    pub facts: String,
+}
+
+/// A confirmation as it is from now on.
+#[derive(Clone, Debug)]
+pub struct ConfirmationWrite {
+    /// Its id.
+    pub id: ConfirmationId,
+    /// When it was created: never changes, and decides when the row is deleted.
+    pub created_at: Timestamp,
+    /// Its state, for operators' queries.
+    pub state: &'static str,
+    /// All of it.
+    pub body: Vec<u8>,
+}
+
+/// A request that was answered.
+#[derive(Clone, Debug)]
+pub struct RequestWrite {
+    /// Which request.
+    pub key: RequestKey,
+    /// What was answered.
+    pub record: RequestRecord,
+    /// When the record lapses.
+    pub expires_at: Timestamp,
+}
+
+/// Whether a change was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Applied {
+    /// All of it is durable.
+    Written,
+    /// The subject has moved on since the decision was made: nothing was written.
+    GuardMissed,
+}
+
+/// One event of a subject, as it is stored.
+#[derive(Clone, Debug)]
+pub struct StoredEvent {
+    /// The version that it made.
+    pub version: i64,
+    /// When.
+    pub at: Timestamp,
+    /// Who asked.
+    pub caller: String,
+    /// What was asked for.
+    pub method: String,
+    /// The facts: a JSON array.
+    pub facts: String,
+}
+
+type Source = Box<dyn StdError + Send + Sync>;
+
+/// Why the store did not do what was asked.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// Nothing was written, and trying again later may work.
+    #[error("the database is not available")]
+    Unavailable(#[source] Source),
+    /// The connection was lost after a change had been sent: it may or may not be written. Only
+    /// loading again can tell; it must not be sent again.
+    #[error("the connection was lost while a change was being written")]
+    OutcomeUnknown(#[source] Source),
+    /// A stored value is not what this program writes.
+    #[error("a stored value cannot be read: column {column} of table {table}")]
+    Inconsistent {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+    },
+    /// A statement failed in a way that trying again does not mend.
+    #[error("the database refused a statement")]
+    Refused(#[source] Source),
+}
+
+/// Loads and applies.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Reads the rows of one moment, in one round trip, on the primary.
+    async fn load(&self, key: &LoadKey) -> Result<Rows, StoreError>;
+
+    /// Writes a change whole, in one round trip and one commit, or nothing of it.
+    async fn apply(&self, change: Change) -> Result<Applied, StoreError>;
+
+    /// Takes the subject for itself until the returned lock is used or dropped, and reads its
+    /// rows: the bounded way out of races. A subject without a row cannot be taken; then the
+    /// guard decides as it does without a lock.
+    async fn lock(&self, key: &LoadKey) -> Result<(Rows, Box<dyn Lock>), StoreError>;
+
+    /// The identifiers ever bound, oldest first.
+    async fn bindings(&self, subject: &SubjectId) -> Result<Vec<Binding>, StoreError>;
+
+    /// The latest events of a subject, latest first.
+    async fn events(&self, subject: &SubjectId, most: u64) -> Result<Vec<StoredEvent>, StoreError>;
+}
+
+/// A subject that no one else can change.
+#[async_trait]
+pub trait Lock: Send {
+    /// Writes a change and lets the subject go.
+    async fn apply(self: Box<Self>, change: Change) -> Result<Applied, StoreError>;
+
+    /// Lets the subject go, with nothing written.
+    async fn release(self: Box<Self>) -> Result<(), StoreError>;
+}
+
+/// What keeps a store in order, outside any request.
+#[async_trait]
+pub trait Upkeep: Send + Sync {
+    /// Whether the database answers.
+    async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Compares the keys' check values with those that the database has seen, and notes new keys
+    /// of a known installation. The first keys ever are noted as they come.
+    async fn check_keys(&self, checks: &[KeyCheck]) -> Result<KeyVerdict, StoreError>;
+
+    /// Deletes what retention ends, in small batches: request records that have lapsed and
+    /// confirmations created before `confirmations_before`. One worker at a time. Returns the
+    /// number of rows deleted.
+    async fn sweep(&self, confirmations_before: Timestamp) -> Result<u64, StoreError>;
+}
+
+/// Whether a key file belongs to a database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum KeyVerdict {
+    /// It does.
+    Belongs,
+    /// It is that of another installation: it lacks a key, or one of its keys has another value.
+    Foreign {
+        /// The key that shows it.
+        key_id: String,
+    },
+}

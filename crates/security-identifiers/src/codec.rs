@@ -1,0 +1,217 @@
+//! The registry as two byte strings: a part that is sealed, and a small one that is not.
+
+use countersign_pin::Pin;
+use countersign_primitives::{
+    ConfirmationId, IdentifierId, Label, SecretBytes, Throttle, Timestamp,
+};
+use countersign_totp::{Authenticator, Step};
+use minicbor::{CborLen, Decode, Encode};
+use thiserror::Error;
+
+use crate::{
+    Factor, OpenConfirmation, PinEntry, PurposeSet, Registry, SecurityIdentifier, State,
+    counting::EnrolmentThrottle,
+};
+
+/// A registry as it is stored.
+#[derive(Clone, Debug)]
+pub struct Encoded {
+    /// What seldom changes, secrets included: to be sealed.
+    pub secrets: SecretBytes,
+    /// What changes with every check: counters, lock times, last steps.
+    pub counters: Vec<u8>,
+}
+
+/// Stored bytes that are no registry.
+#[derive(Debug, Error)]
+#[error("the stored security state of a subject cannot be read")]
+pub struct CodecError(#[from] minicbor::decode::Error);
+
+#[derive(Encode, Decode, CborLen)]
+struct Sealed {
+    #[n(0)]
+    pin: Option<SealedPin>,
+    #[n(1)]
+    identifiers: Vec<SealedIdentifier>,
+}
+
+#[derive(Encode, Decode, CborLen)]
+struct SealedPin {
+    #[n(0)]
+    pin: Pin,
+    #[n(1)]
+    set_at: Timestamp,
+    #[n(2)]
+    capped: bool,
+}
+
+#[derive(Encode, Decode, CborLen)]
+struct SealedIdentifier {
+    #[n(0)]
+    id: IdentifierId,
+    #[n(1)]
+    label: Label,
+    #[n(2)]
+    created_at: Timestamp,
+    #[n(3)]
+    state: SealedState,
+    #[n(4)]
+    purposes: PurposeSet,
+    #[n(5)]
+    factor: SealedFactor,
+}
+
+#[derive(Encode, Decode, CborLen)]
+enum SealedState {
+    #[n(0)]
+    Pending(#[n(0)] Timestamp),
+    #[n(1)]
+    Enabled(#[n(0)] Timestamp),
+    #[n(2)]
+    Capped(#[n(0)] Timestamp, #[n(1)] Timestamp),
+}
+
+#[derive(Encode, Decode, CborLen)]
+enum SealedFactor {
+    #[n(2)]
+    Totp(#[n(0)] Authenticator),
+}
+
+#[derive(Default, Encode, Decode, CborLen)]
+struct Counters {
+    #[n(0)]
+    pin: Throttle,
+    #[n(1)]
+    identifiers: Vec<CountersOfIdentifier>,
+    #[n(2)]
+    enrolments: EnrolmentThrottle,
+    #[n(3)]
+    open: Vec<Open>,
+}
+
+#[derive(Encode, Decode, CborLen)]
+struct CountersOfIdentifier {
+    #[n(0)]
+    id: IdentifierId,
+    #[n(1)]
+    throttles: [Throttle; 3],
+    #[n(2)]
+    last_step: Option<Step>,
+}
+
+#[derive(Encode, Decode, CborLen)]
+struct Open(#[n(0)] ConfirmationId, #[n(1)] Timestamp);
+
+impl Registry {
+    /// The registry as it is stored.
+    pub fn encode(&self) -> Encoded {
+        let sealed = Sealed {
+            pin: self.pin.as_ref().map(|entry| SealedPin {
+                pin: entry.pin.clone(),
+                set_at: entry.set_at,
+                capped: entry.capped,
+            }),
+            identifiers: self.identifiers.iter().map(seal_identifier).collect(),
+        };
+        let counters = Counters {
+            pin: self
+                .pin
+                .as_ref()
+                .map_or_else(Throttle::default, |entry| entry.throttle),
+            identifiers: self.identifiers.iter().map(counters_of).collect(),
+            enrolments: self.enrolments.clone(),
+            open: self
+                .open
+                .iter()
+                .map(|open| Open(open.id, open.expires_at))
+                .collect(),
+        };
+        Encoded {
+            secrets: SecretBytes::new(countersign_primitives::encode(&sealed)),
+            counters: countersign_primitives::encode(&counters),
+        }
+    }
+
+    /// The registry that was stored.
+    ///
+    /// # Errors
+    /// [`CodecError`] when the bytes are no registry.
+    pub fn decode(secrets: &SecretBytes, counters: &[u8]) -> Result<Self, CodecError> {
+        let sealed: Sealed = minicbor::decode(secrets.expose())?;
+        let counters: Counters = minicbor::decode(counters)?;
+        let pin = sealed.pin.map(|pin| PinEntry {
+            pin: pin.pin,
+            set_at: pin.set_at,
+            capped: pin.capped,
+            throttle: counters.pin,
+        });
+        let identifiers = sealed
+            .identifiers
+            .into_iter()
+            .map(|identifier| {
+                let own = counters.identifiers.iter().find(|own| own.id == identifier.id);
+                open_identifier(identifier, own)
+            })
+            .collect();
+        let open = counters
+            .open
+            .into_iter()
+            .map(|Open(id, expires_at)| OpenConfirmation { id, expires_at })
+            .collect();
+        Ok(Self {
+            pin,
+            identifiers,
+            enrolments: counters.enrolments,
+            open,
+        })
+    }
+}
+
+fn seal_identifier(identifier: &SecurityIdentifier) -> SealedIdentifier {
+    SealedIdentifier {
+        id: identifier.id,
+        label: identifier.label.clone(),
+        created_at: identifier.created_at,
+        state: match identifier.state {
+            State::Pending { expires_at } => SealedState::Pending(expires_at),
+            State::Enabled { since } => SealedState::Enabled(since),
+            State::Capped { since, at } => SealedState::Capped(since, at),
+        },
+        purposes: identifier.purposes,
+        factor: match &identifier.factor {
+            Factor::Totp { authenticator, .. } => SealedFactor::Totp(authenticator.clone()),
+        },
+    }
+}
+
+fn counters_of(identifier: &SecurityIdentifier) -> CountersOfIdentifier {
+    let Factor::Totp { last_used, .. } = identifier.factor;
+    CountersOfIdentifier {
+        id: identifier.id,
+        throttles: identifier.throttles,
+        last_step: last_used,
+    }
+}
+
+fn open_identifier(
+    sealed: SealedIdentifier,
+    counters: Option<&CountersOfIdentifier>,
+) -> SecurityIdentifier {
+    let SealedFactor::Totp(authenticator) = sealed.factor;
+    SecurityIdentifier {
+        id: sealed.id,
+        label: sealed.label,
+        created_at: sealed.created_at,
+        state: match sealed.state {
+            SealedState::Pending(expires_at) => State::Pending { expires_at },
+            SealedState::Enabled(since) => State::Enabled { since },
+            SealedState::Capped(since, at) => State::Capped { since, at },
+        },
+        purposes: sealed.purposes,
+        factor: Factor::Totp {
+            authenticator,
+            last_used: counters.and_then(|own| own.last_step),
+        },
+        throttles: counters.map_or([Throttle::default(); 3], |own| own.throttles),
+    }
+}

@@ -1,0 +1,362 @@
+//! The aggregate, and the changes that can be made to it.
+
+use std::time::Duration;
+
+use countersign_pin::Pin;
+use countersign_primitives::{ConfirmationId, IdentifierId, Label, Throttle, Timestamp};
+use countersign_totp::{Authenticator, Step};
+use thiserror::Error;
+
+use crate::{
+    Factor, Kind, Purpose, PurposeSet, SecurityIdentifier, State, counting::EnrolmentThrottle,
+};
+
+/// The whole security state of one subject.
+#[derive(Clone, Debug, Default)]
+pub struct Registry {
+    pub(crate) pin: Option<PinEntry>,
+    pub(crate) identifiers: Vec<SecurityIdentifier>,
+    pub(crate) enrolments: EnrolmentThrottle,
+    pub(crate) open: Vec<OpenConfirmation>,
+}
+
+/// The PIN of a subject: a field beside the identifiers, never one of them.
+#[derive(Clone, Debug)]
+pub struct PinEntry {
+    /// Its hash.
+    pub pin: Pin,
+    /// When it was set or changed: an approval that used an older one is void after a reset.
+    pub set_at: Timestamp,
+    /// Whether the hard failure cap was reached. It still exists then, and only an operator's
+    /// reset makes room for a new one.
+    pub capped: bool,
+    pub(crate) throttle: Throttle,
+}
+
+impl PinEntry {
+    /// The end of the lock in force.
+    pub fn locked_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.throttle.locked_until(now)
+    }
+
+    /// Failures since the last success.
+    pub const fn failures(&self) -> u32 {
+        self.throttle.failures()
+    }
+}
+
+/// A confirmation that has not ended, kept here so that the number of them is bounded under the
+/// same guard as everything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenConfirmation {
+    /// Its id.
+    pub id: ConfirmationId,
+    /// When it ceases to be pending by itself.
+    pub expires_at: Timestamp,
+}
+
+/// How much one subject may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Identifiers of all kinds.
+    pub identifiers: usize,
+    /// Authenticator apps.
+    pub authenticators: usize,
+    /// Enrolments that have begun and are not finished.
+    pub pending_enrolments: usize,
+    /// Confirmations that are pending.
+    pub pending_confirmations: usize,
+    /// How long an enrolment may take.
+    pub enrolment_life: Duration,
+    /// Wrong codes in enrolments of one kind within an hour.
+    pub enrolment_failures: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            identifiers: 10,
+            authenticators: 5,
+            pending_enrolments: 3,
+            pending_confirmations: 10,
+            enrolment_life: Duration::from_secs(10 * 60),
+            enrolment_failures: 10,
+        }
+    }
+}
+
+/// Why the registry does not take a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum RegistryError {
+    /// The subject has no identifier with this id.
+    #[error("there is no such identifier")]
+    NoSuchIdentifier,
+    /// The identifier is not enabled.
+    #[error("the identifier is not enabled")]
+    NotEnabled,
+    /// The enrolment lapsed, was finished, or was begun anew.
+    #[error("there is no such enrolment, or it has lapsed")]
+    NoSuchEnrolment,
+    /// The subject has as many identifiers as are allowed.
+    #[error("the subject has as many identifiers as are allowed")]
+    TooManyIdentifiers,
+    /// As many enrolments have begun as are allowed at once.
+    #[error("too many enrolments are unfinished")]
+    TooManyEnrolments {
+        /// When the first of them lapses.
+        retry_at: Timestamp,
+    },
+    /// As many confirmations are pending as are allowed at once.
+    #[error("too many confirmations are pending")]
+    TooManyConfirmations {
+        /// When the first of them expires.
+        retry_at: Timestamp,
+    },
+}
+
+impl Registry {
+    /// The PIN, if one is set.
+    pub const fn pin(&self) -> Option<&PinEntry> {
+        self.pin.as_ref()
+    }
+
+    /// Every identifier, pending ones that have lapsed included.
+    pub fn identifiers(&self) -> &[SecurityIdentifier] {
+        &self.identifiers
+    }
+
+    /// The identifier with this id.
+    pub fn identifier(&self, id: IdentifierId) -> Option<&SecurityIdentifier> {
+        self.identifiers
+            .iter()
+            .find(|identifier| identifier.id == id)
+    }
+
+    /// The identifiers that count as existing factors.
+    pub fn counting(&self) -> impl Iterator<Item = &SecurityIdentifier> {
+        self.identifiers
+            .iter()
+            .filter(|identifier| identifier.counts())
+    }
+
+    /// The identifiers that count and are switched on for a purpose.
+    pub fn on_for(&self, purpose: Purpose) -> impl Iterator<Item = &SecurityIdentifier> {
+        self.counting()
+            .filter(move |identifier| identifier.purposes.contains(purpose))
+    }
+
+    /// The wrong codes of enrolments.
+    pub const fn enrolments(&self) -> &EnrolmentThrottle {
+        &self.enrolments
+    }
+
+    /// Drops what time has ended: lapsed enrolments and expired confirmations.
+    pub fn prune(&mut self, now: Timestamp) {
+        self.identifiers
+            .retain(|identifier| identifier.counts() || identifier.is_pending(now));
+        self.open.retain(|open| now < open.expires_at);
+        self.enrolments.prune(now);
+    }
+
+    /// Sets or replaces the PIN; its counter starts anew.
+    pub fn set_pin(&mut self, pin: Pin, now: Timestamp) {
+        self.pin = Some(PinEntry {
+            pin,
+            set_at: now,
+            capped: false,
+            throttle: Throttle::default(),
+        });
+    }
+
+    /// Stores the same PIN at another cost: nothing else about it changes.
+    pub fn rehash_pin(&mut self, pin: Pin) {
+        if let Some(entry) = &mut self.pin {
+            entry.pin = pin;
+        }
+    }
+
+    /// Removes the PIN: an operator's reset. Tells whether there was one.
+    pub fn reset_pin(&mut self) -> bool {
+        self.pin.take().is_some()
+    }
+
+    /// Begins an enrolment. One that was begun for the same kind under the same label is void
+    /// from now on, so that beginning again always gives a new secret.
+    ///
+    /// # Errors
+    /// [`RegistryError::TooManyIdentifiers`], [`RegistryError::TooManyEnrolments`].
+    pub fn begin_totp(
+        &mut self,
+        id: IdentifierId,
+        label: Option<Label>,
+        authenticator: Authenticator,
+        limits: &Limits,
+        now: Timestamp,
+    ) -> Result<&SecurityIdentifier, RegistryError> {
+        self.prune(now);
+        let label = label.unwrap_or_else(|| self.free_label(Kind::Totp));
+        self.identifiers
+            .retain(|other| other.counts() || other.kind() != Kind::Totp || other.label != label);
+        self.check_room(Kind::Totp, limits)?;
+        let pending = self.identifiers.iter().filter(|other| !other.counts());
+        if pending.clone().count() >= limits.pending_enrolments {
+            let lapses = pending.filter_map(|other| match other.state {
+                State::Pending { expires_at } => Some(expires_at),
+                State::Enabled { .. } | State::Capped { .. } => None,
+            });
+            return Err(RegistryError::TooManyEnrolments {
+                retry_at: lapses.min().unwrap_or(now),
+            });
+        }
+        self.identifiers.push(SecurityIdentifier {
+            id,
+            label,
+            created_at: now,
+            state: State::Pending {
+                expires_at: now.plus(limits.enrolment_life),
+            },
+            purposes: PurposeSet::default(),
+            factor: Factor::Totp {
+                authenticator,
+                last_used: None,
+            },
+            throttles: [Throttle::default(); 3],
+        });
+        self.identifier(id).ok_or(RegistryError::NoSuchIdentifier)
+    }
+
+    /// Ends an enrolment well: the code of `used`, typed at enrolment, is burned.
+    ///
+    /// # Errors
+    /// [`RegistryError::NoSuchEnrolment`], [`RegistryError::TooManyIdentifiers`].
+    pub fn enable_totp(
+        &mut self,
+        id: IdentifierId,
+        used: Step,
+        purposes: PurposeSet,
+        limits: &Limits,
+        now: Timestamp,
+    ) -> Result<(), RegistryError> {
+        self.check_room(Kind::Totp, limits)?;
+        let identifier = self
+            .identifiers
+            .iter_mut()
+            .find(|identifier| identifier.id == id && identifier.is_pending(now))
+            .ok_or(RegistryError::NoSuchEnrolment)?;
+        let Factor::Totp { last_used, .. } = &mut identifier.factor;
+        *last_used = Some(used);
+        identifier.state = State::Enabled { since: now };
+        identifier.purposes = purposes;
+        Ok(())
+    }
+
+    /// Switches an identifier on and off for purposes.
+    ///
+    /// # Errors
+    /// [`RegistryError::NoSuchIdentifier`], [`RegistryError::NotEnabled`] for one to switch on.
+    pub fn switch(
+        &mut self,
+        id: IdentifierId,
+        on: PurposeSet,
+        off: PurposeSet,
+    ) -> Result<(), RegistryError> {
+        let identifier = self.counting_mut(id)?;
+        if !identifier.is_enabled() && !on.is_empty() {
+            return Err(RegistryError::NotEnabled);
+        }
+        identifier.purposes = identifier.purposes.with(on).without(off);
+        Ok(())
+    }
+
+    /// Gives an identifier another name.
+    ///
+    /// # Errors
+    /// [`RegistryError::NoSuchIdentifier`].
+    pub fn rename(&mut self, id: IdentifierId, label: Label) -> Result<(), RegistryError> {
+        self.counting_mut(id)?.label = label;
+        Ok(())
+    }
+
+    /// Removes an identifier, whatever its state; it comes back only by enrolling anew.
+    ///
+    /// # Errors
+    /// [`RegistryError::NoSuchIdentifier`].
+    pub fn disable(&mut self, id: IdentifierId) -> Result<SecurityIdentifier, RegistryError> {
+        let position = self
+            .identifiers
+            .iter()
+            .position(|identifier| identifier.id == id)
+            .ok_or(RegistryError::NoSuchIdentifier)?;
+        Ok(self.identifiers.remove(position))
+    }
+
+    /// Whether no other identifier would be left enabled.
+    pub fn is_last(&self, id: IdentifierId) -> bool {
+        !self
+            .identifiers
+            .iter()
+            .any(|other| other.id != id && other.is_enabled())
+    }
+
+    /// Notes a confirmation that is pending from now on.
+    ///
+    /// # Errors
+    /// [`RegistryError::TooManyConfirmations`].
+    pub fn open_confirmation(
+        &mut self,
+        open: OpenConfirmation,
+        limits: &Limits,
+        now: Timestamp,
+    ) -> Result<(), RegistryError> {
+        self.prune(now);
+        if self.open.len() >= limits.pending_confirmations {
+            let expiries = self.open.iter().map(|open| open.expires_at);
+            return Err(RegistryError::TooManyConfirmations {
+                retry_at: expiries.min().unwrap_or(now),
+            });
+        }
+        self.open.push(open);
+        Ok(())
+    }
+
+    /// Notes that a confirmation is no longer pending.
+    pub fn close_confirmation(&mut self, id: ConfirmationId) {
+        self.open.retain(|open| open.id != id);
+    }
+
+    /// Whether another identifier of this kind would be within the limits.
+    fn check_room(&self, kind: Kind, limits: &Limits) -> Result<(), RegistryError> {
+        let of_kind = self.counting().filter(|other| other.kind() == kind).count();
+        let Kind::Totp = kind;
+        if self.counting().count() >= limits.identifiers || of_kind >= limits.authenticators {
+            return Err(RegistryError::TooManyIdentifiers);
+        }
+        Ok(())
+    }
+
+    /// The kind's default label, with a number where it is taken.
+    fn free_label(&self, kind: Kind) -> Label {
+        let taken = |label: &Label| self.counting().any(|other| other.label == *label);
+        let mut number = 1;
+        loop {
+            let label = Label::numbered(kind.default_label(), number);
+            if !taken(&label) {
+                return label;
+            }
+            number += 1;
+        }
+    }
+
+    pub(crate) fn counting_mut(
+        &mut self,
+        id: IdentifierId,
+    ) -> Result<&mut SecurityIdentifier, RegistryError> {
+        self.identifiers
+            .iter_mut()
+            .find(|identifier| identifier.id == id && identifier.counts())
+            .ok_or(RegistryError::NoSuchIdentifier)
+    }
+}
+
+#[cfg(test)]
+mod tests;
