@@ -1,6 +1,59 @@
 //! The use cases: load, decide, apply.
+//!
+//! [`Platform`] is what a transport calls. Its private `run` is the one mechanism; each use case
+//! is one file that says which Argon2 runs it needs and, purely, what it decides. The outside
+//! world is behind [`ports`].
+//!
+//! # Adding a use case
+//! 1. Give the request a type of its own and a method of [`Platform`] that runs it.
+//! 2. Implement `UseCase` for it: `decide` returns the new registry, the facts for the event and
+//!    the answer, or an [`Error`] when nothing is to be written.
+//! 3. Map it in the gateway: `convert`, `services`, and any new error in `status.rs`.
 
+mod admin;
+mod authorize;
 mod caller;
+mod cancel;
+mod confirmation;
+mod create;
+mod entropy;
+mod error;
+mod event;
+mod get;
+mod hashing;
+mod identifier_methods;
+mod list;
+mod operation;
+mod pin_methods;
+mod platform;
 pub mod ports;
+mod proofs;
+mod queue;
+mod redeem;
+mod settings;
+mod submit_proof;
+mod totp_methods;
+mod view;
 
+pub use admin::{Reason, Sight};
+pub use authorize::Outcome;
 pub use caller::{Caller, CallerError, MAX_CALLER_BYTES, Method};
+pub use confirmation::{ConfirmationView, StateView};
+pub use create::{Create, Created, DenialView};
+pub use entropy::{Entropy, EntropyError, SystemEntropy};
+pub use error::{Error, RetryAt};
+pub use hashing::HashPool;
+pub use identifier_methods::{Disable, SetPurposes};
+pub use list::{MAX_PAGE, Page};
+pub use operation::{Custom, Login, Money, Operation, SettingsChange, Withdrawal};
+pub use pin_methods::{ChangePin, SetPin};
+pub use platform::{Call, Platform};
+pub use proofs::{MAX_PROOFS, Proof, Proofs};
+pub use redeem::Redeem;
+pub use settings::Settings;
+pub use submit_proof::{SubmitProof, Submitted};
+pub use totp_methods::{BeginTotp, BegunTotp, ConfirmTotp};
+pub use view::{
+    AuthenticatorView, IdentifierStateView, IdentifierView, OptionView, PathView, PinView,
+    PurposeView, StageView,
+};

@@ -1,0 +1,155 @@
+//! What an operator can do on the server's own machine: look, unlock, disable, reset a PIN.
+//! Never choose a PIN or see a secret.
+
+use countersign_primitives::{IdentifierId, RequestId, SecretBytes, SubjectId};
+use rand::rngs::StdRng;
+
+use crate::{
+    Caller, Error, IdentifierView, Method, PinView, Platform,
+    event::Fact,
+    hashing::Hashes,
+    platform::{Call, ChangeSet, Context, Decision, Snapshot, UseCase},
+    ports::StoredEvent,
+};
+
+/// What an operator sees of a subject.
+#[derive(Clone, Debug)]
+pub struct Sight {
+    /// Whether the subject was ever heard of.
+    pub is_known: bool,
+    /// The PIN.
+    pub pin: PinView,
+    /// Failures of the PIN since its last success.
+    pub pin_failures: u32,
+    /// The identifiers in the registry, with their failures over all purposes.
+    pub identifiers: Vec<(IdentifierView, u32)>,
+    /// The latest events, latest first.
+    pub events: Vec<StoredEvent>,
+}
+
+/// Why an operator does something: 1 to 256 bytes that stand in the event.
+#[derive(Clone, Debug)]
+pub struct Reason(String);
+
+impl Reason {
+    /// The reason with this text; `None` when it is blank, too long, or has control characters.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let fits = !text.is_empty() && text.len() <= 256 && !text.chars().any(char::is_control);
+        fits.then(|| Self(text.to_owned()))
+    }
+}
+
+/// How many events an operator is shown.
+const EVENTS_SHOWN: u64 = 20;
+
+enum Deed {
+    Unlock,
+    Disable(IdentifierId),
+    ResetPin,
+}
+
+struct Act<'a> {
+    deed: Deed,
+    reason: &'a Reason,
+}
+
+impl Platform {
+    /// What there is to see of a subject. Nothing is written.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn admin_show(&self, subject: &SubjectId) -> Result<Sight, Error> {
+        let Snapshot {
+            registry,
+            now,
+            is_known,
+            ..
+        } = self.look(subject, None).await?;
+        let identifiers = registry.identifiers().iter().map(|identifier| {
+            (IdentifierView::new(identifier, now), identifier.total_failures())
+        });
+        Ok(Sight {
+            is_known,
+            pin: PinView::new(&registry, now),
+            pin_failures: registry.pin().map_or(0, |entry| entry.failures()),
+            identifiers: identifiers.collect(),
+            events: self.store.events(subject, EVENTS_SHOWN).await?,
+        })
+    }
+
+    /// Ends the locks of a subject, not what the cap disabled.
+    ///
+    /// # Errors
+    /// [`Error::IdentifierNotFound`] when the subject was never heard of.
+    pub async fn admin_unlock(&self, subject: &SubjectId, reason: &Reason) -> Result<(), Error> {
+        self.act(subject, Deed::Unlock, reason).await
+    }
+
+    /// Disables an identifier, or closes one that the cap disabled.
+    ///
+    /// # Errors
+    /// [`Error::IdentifierNotFound`].
+    pub async fn admin_disable(
+        &self,
+        subject: &SubjectId,
+        identifier: IdentifierId,
+        reason: &Reason,
+    ) -> Result<(), Error> {
+        self.act(subject, Deed::Disable(identifier), reason).await
+    }
+
+    /// Removes the PIN, so that its owner can set a new one.
+    ///
+    /// # Errors
+    /// [`Error::PinNotSet`].
+    pub async fn admin_reset_pin(&self, subject: &SubjectId, reason: &Reason) -> Result<(), Error> {
+        self.act(subject, Deed::ResetPin, reason).await
+    }
+
+    async fn act(&self, subject: &SubjectId, deed: Deed, reason: &Reason) -> Result<(), Error> {
+        let request = RequestId::random(&mut self.generator()?);
+        let call = Call {
+            subject: subject.clone(),
+            caller: Caller::operator(),
+            request: Some(request),
+            body: SecretBytes::new(Vec::new()),
+        };
+        self.run(&call, &Act { deed, reason }).await
+    }
+}
+
+impl UseCase for Act<'_> {
+    type Answer = ();
+    const METHOD: Method = Method("countersign admin");
+
+    fn decide(
+        &self,
+        snapshot: &Snapshot,
+        _: &Context<'_>,
+        _: &Hashes,
+        _: &mut StdRng,
+    ) -> Result<Decision<()>, Error> {
+        let mut registry = snapshot.registry.clone();
+        let fact = match self.deed {
+            Deed::Unlock if !snapshot.is_known => return Err(Error::IdentifierNotFound),
+            Deed::Unlock => {
+                registry.unlock();
+                Fact::Unlocked
+            }
+            Deed::Disable(identifier) => {
+                registry
+                    .disable(identifier)
+                    .map_err(|error| Error::of_registry(error, snapshot.now))?;
+                Fact::Disabled { identifier }
+            }
+            Deed::ResetPin if registry.reset_pin() => Fact::PinReset,
+            Deed::ResetPin => return Err(Error::PinNotSet),
+        };
+        let by_operator = Fact::ByOperator {
+            reason: self.reason.0.clone(),
+        };
+        let facts = vec![fact, by_operator];
+        Ok(Decision::from(ChangeSet::new(registry, facts, ())))
+    }
+}

@@ -1,0 +1,237 @@
+//! Asks for a decision about an operation.
+
+use countersign_policy::{Missing, Ruling};
+use countersign_primitives::ConfirmationId;
+use countersign_security_identifiers::{Kind, Obstacle, OpenConfirmation, Path};
+use minicbor::{CborLen, Decode, Encode};
+use rand::rngs::StdRng;
+
+use crate::{
+    ConfirmationView, Error, Method, Operation, Platform, SettingsChange,
+    confirmation::{Confirmation, Phase},
+    event::Fact,
+    hashing::Hashes,
+    platform::{Call, ChangeSet, Context, Decision, Snapshot, UseCase},
+    proofs::denied,
+    view::OptionView,
+};
+
+/// A request to have an operation confirmed.
+#[derive(Clone, Debug)]
+pub struct Create {
+    /// The operation.
+    pub operation: Operation,
+    /// Whether the approval redeems in the same commit: for logins, where the caller acts at once.
+    pub redeem_on_approval: bool,
+}
+
+/// What was decided about an operation.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+pub enum Created {
+    /// It has to be confirmed.
+    #[n(0)]
+    Confirmation(#[n(0)] Box<ConfirmationView>),
+    /// It may go on: the subject chose to prove nothing for it.
+    #[n(1)]
+    NotRequired,
+    /// The subject has to enrol first.
+    #[n(2)]
+    EnrolmentRequired {
+        /// A PIN.
+        #[n(0)]
+        pin: bool,
+        /// An identifier of one of these kinds; none where one is there.
+        #[n(1)]
+        kinds: Vec<Kind>,
+    },
+    /// What would have to be proved cannot be proved now.
+    #[n(3)]
+    Denied(#[n(0)] DenialView),
+}
+
+/// Why an operation is denied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+pub enum DenialView {
+    /// Only locks that end stand in the way.
+    #[n(0)]
+    TemporarilyLocked(#[n(0)] countersign_primitives::Timestamp),
+    /// An operator has to help.
+    #[n(1)]
+    RecoveryRequired,
+}
+
+impl From<Obstacle> for DenialView {
+    fn from(obstacle: Obstacle) -> Self {
+        match obstacle {
+            Obstacle::TemporarilyLocked { retry_at } => Self::TemporarilyLocked(retry_at),
+            Obstacle::RecoveryRequired => Self::RecoveryRequired,
+        }
+    }
+}
+
+impl Platform {
+    /// Asks for a decision about an operation.
+    ///
+    /// # Errors
+    /// [`Error::TooManyConfirmations`]; for a settings change those that its method has.
+    pub async fn create(&self, call: &Call, request: &Create) -> Result<Created, Error> {
+        self.run(call, request).await
+    }
+}
+
+impl UseCase for Create {
+    type Answer = Created;
+    const METHOD: Method = Method("ConfirmationService.Create");
+
+    fn decide(
+        &self,
+        snapshot: &Snapshot,
+        context: &Context<'_>,
+        _: &Hashes,
+        rng: &mut StdRng,
+    ) -> Result<Decision<Created>, Error> {
+        let operation = self.operation.kind();
+        let (answer, fact) = match self.rule(snapshot)? {
+            Ruling::Required(paths) => return self.open(paths, snapshot, context, rng),
+            Ruling::NotRequired => (Created::NotRequired, Fact::NotRequired { operation }),
+            Ruling::EnrolmentRequired(Missing { pin, kinds }) => (
+                Created::EnrolmentRequired { pin, kinds },
+                Fact::EnrolmentRequired { operation },
+            ),
+            Ruling::Denied(obstacle) => {
+                (Created::Denied(obstacle.into()), denied(operation, obstacle))
+            }
+        };
+        let registry = snapshot.registry.clone();
+        Ok(Decision::from(ChangeSet::new(registry, vec![fact], answer)))
+    }
+}
+
+impl Create {
+    fn rule(&self, snapshot: &Snapshot) -> Result<Ruling, Error> {
+        let Snapshot { registry, now, .. } = snapshot;
+        match (&self.operation, self.operation.policy_subject()) {
+            (Operation::SettingsChange(change), _) => {
+                let paths = change.paths(snapshot)?;
+                let purpose = self.operation.purpose();
+                Ok(match registry.obstacle(&paths, purpose, *now) {
+                    Some(obstacle) => Ruling::Denied(obstacle),
+                    None if paths.iter().any(|path| path.stages.is_empty()) => Ruling::NotRequired,
+                    None => Ruling::Required(paths),
+                })
+            }
+            (_, Some(subject)) => Ok(countersign_policy::rule(subject, registry, *now)),
+            (_, None) => Ok(Ruling::Denied(Obstacle::RecoveryRequired)),
+        }
+    }
+
+    fn open(
+        &self,
+        paths: Vec<Path>,
+        snapshot: &Snapshot,
+        context: &Context<'_>,
+        rng: &mut StdRng,
+    ) -> Result<Decision<Created>, Error> {
+        let (now, settings) = (snapshot.now, context.settings);
+        let id = ConfirmationId::random(rng);
+        let purpose = self.operation.purpose();
+        let expires_at = now.plus(settings.approve_within);
+        let mut registry = snapshot.registry.clone();
+        registry
+            .open_confirmation(OpenConfirmation { id, expires_at }, &settings.limits, now)
+            .map_err(|error| Error::of_registry(error, now))?;
+
+        let offers = OptionView::of_paths(&paths, &registry, purpose, now);
+        let confirmation = Confirmation {
+            id,
+            caller: context.call.caller.as_str().to_owned(),
+            purpose,
+            digest: self.operation.digest(&context.call.subject),
+            created_at: now,
+            phase: Phase::Pending(expires_at),
+            failures: 0,
+            attempts: settings.attempts,
+            paths,
+            offers,
+            passed: Vec::new(),
+            redeem_on_approval: self.redeem_on_approval,
+            is_settings_change: matches!(self.operation, Operation::SettingsChange(_)),
+        };
+        let (ip_address, user_agent) = match &self.operation {
+            Operation::Login(login) => (login.ip_address.clone(), login.user_agent.clone()),
+            Operation::Withdrawal(_) | Operation::SettingsChange(_) | Operation::Custom(_) => {
+                (String::new(), String::new())
+            }
+        };
+        let created = Fact::ConfirmationCreated {
+            confirmation: id,
+            operation: self.operation.kind(),
+            digest: format!("{:?}", confirmation.digest),
+            ip_address,
+            user_agent,
+        };
+        let view = confirmation.view(&registry, now);
+        Ok(Decision::from(ChangeSet {
+            registry,
+            confirmation: Some(confirmation),
+            facts: vec![created],
+            answer: Created::Confirmation(Box::new(view)),
+        }))
+    }
+}
+
+impl SettingsChange {
+    /// The paths that the registry makes for this change.
+    ///
+    /// # Errors
+    /// Those that the change's own method has before it looks at a proof.
+    pub(crate) fn paths(&self, snapshot: &Snapshot) -> Result<Vec<Path>, Error> {
+        let registry = &snapshot.registry;
+        match self {
+            Self::EnableTotp {
+                identifier,
+                purposes,
+            } => {
+                registry
+                    .identifier(*identifier)
+                    .filter(|identifier| identifier.is_pending(snapshot.now))
+                    .ok_or(Error::IdentifierNotFound)?;
+                if registry.pin().is_none() {
+                    return Err(Error::PinNotSet);
+                }
+                Ok(registry.paths_to_enable(*purposes))
+            }
+            Self::Disable {
+                identifier,
+                confirm_last,
+            } => {
+                let target = registry
+                    .counting()
+                    .find(|target| target.id == *identifier)
+                    .ok_or(Error::IdentifierNotFound)?;
+                if registry.is_last(*identifier) && !confirm_last {
+                    return Err(Error::LastIdentifier);
+                }
+                Ok(registry.paths_to_disable(target))
+            }
+            Self::SetPurposes {
+                identifier,
+                on,
+                off,
+            } => {
+                let target = registry
+                    .counting()
+                    .find(|target| target.id == *identifier)
+                    .ok_or(Error::IdentifierNotFound)?;
+                if !target.is_enabled() && !on.is_empty() {
+                    return Err(Error::IdentifierNotEnabled);
+                }
+                Ok(registry.paths_to_switch(*identifier, *on, *off))
+            }
+            Self::SetPin if registry.pin().is_some() => Err(Error::PinAlreadySet),
+            Self::SetPin => Ok(registry.paths_to_set_pin()),
+            Self::ChangePin if registry.pin().is_none() => Err(Error::PinNotSet),
+            Self::ChangePin => Ok(registry.paths_to_change_pin()),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Why a request is not carried out. A wrong proof is no error: it is an answer.
+
+use countersign_primitives::Timestamp;
+use countersign_security_identifiers::{Obstacle, RegistryError};
+use thiserror::Error;
+
+use crate::{PathView, confirmation::StateView, ports::StoreError};
+
+/// Why a request is not carried out; nothing was changed then, save where a variant says so.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The request id was used for another body.
+    #[error("the request id was used for another request")]
+    RequestIdReused,
+    /// The subject has no such confirmation, or another caller created it.
+    #[error("there is no such confirmation")]
+    ConfirmationNotFound,
+    /// The subject has no such identifier.
+    #[error("there is no such identifier")]
+    IdentifierNotFound,
+    /// The confirmation has ended or is approved already.
+    #[error("the confirmation is not pending")]
+    ConfirmationNotPending(StateView),
+    /// The confirmation has not been approved.
+    #[error("the confirmation is not approved")]
+    ConfirmationNotApproved(StateView),
+    /// The confirmation was redeemed before.
+    #[error("the confirmation was redeemed before")]
+    AlreadyRedeemed,
+    /// The confirmation's time is over.
+    #[error("the confirmation has expired")]
+    ConfirmationExpired,
+    /// The operation is not the one that was confirmed. An event says so; it is still approved.
+    #[error("the operation is not the one that was confirmed")]
+    OperationMismatch,
+    /// A settings change is consumed by its own method.
+    #[error("a settings change is not redeemed: its own method consumes it")]
+    NotRedeemable,
+    /// An authenticator used for the approval is disabled or reset since. An event says so.
+    #[error("an authenticator used for the approval has been disabled or reset since")]
+    AuthenticatorChanged,
+    /// A proof belongs to a later stage.
+    #[error("a proof belongs to a stage whose turn has not come")]
+    WrongStage,
+    /// The proofs given do not make up any path.
+    #[error("more has to be proved")]
+    StepUpRequired(Vec<PathView>),
+    /// The subject has no PIN.
+    #[error("the subject has no PIN")]
+    PinNotSet,
+    /// The subject has a PIN.
+    #[error("the subject has a PIN already")]
+    PinAlreadySet,
+    /// No other identifier would be left, and that was not confirmed.
+    #[error("this is the last identifier: `confirm_last` must be set to disable it")]
+    LastIdentifier,
+    /// The identifier is not enabled.
+    #[error("the identifier is not enabled")]
+    IdentifierNotEnabled,
+    /// What would have to be proved cannot be proved now.
+    #[error("what would have to be proved cannot be proved now")]
+    Denied(Obstacle, Timestamp),
+    /// Too many confirmations are pending.
+    #[error("too many confirmations of the subject are pending")]
+    TooManyConfirmations(RetryAt),
+    /// Too many identifiers.
+    #[error("the subject has as many identifiers as are allowed")]
+    TooManyIdentifiers,
+    /// Too many enrolments are unfinished.
+    #[error("too many enrolments of the subject are unfinished")]
+    TooManyEnrolments(RetryAt),
+    /// Too many wrong codes in enrolments within an hour.
+    #[error("too many wrong codes were typed in enrolments")]
+    EnrolmentThrottled(RetryAt),
+    /// A page token that this server did not give to this caller for this subject.
+    #[error("the page token is not one of this list")]
+    PageTokenInvalid,
+    /// The issuer and account names are too long for a QR code.
+    #[error("the account name is too long for a QR code")]
+    AccountNameTooLong,
+    /// Too many requests of the subject wait.
+    #[error("too many requests of the subject are waiting")]
+    SubjectBusy,
+    /// Too many hashes wait.
+    #[error("too many PINs are being checked")]
+    HashPoolBusy,
+    /// A dependency is down: nothing was written.
+    #[error("the database is not available")]
+    Unavailable(#[source] StoreError),
+    /// A dependency went down while the change was being written: it may or may not stand.
+    #[error("whether the change was written is not known: ask again with the same request id")]
+    OutcomeUnknown,
+    /// Something that should not happen did.
+    #[error("an internal error")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// When waiting will have helped, and the instant that this was said at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryAt {
+    /// The instant of the answer.
+    pub now: Timestamp,
+    /// The instant from which it may work.
+    pub at: Timestamp,
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) => Self::Unavailable(error),
+            StoreError::OutcomeUnknown(_) => Self::OutcomeUnknown,
+            StoreError::Inconsistent { .. } | StoreError::Refused(_) => {
+                Self::Internal(Box::new(error))
+            }
+        }
+    }
+}
+
+impl Error {
+    /// The error for a change that the registry does not take at `now`.
+    pub(crate) fn of_registry(error: RegistryError, now: Timestamp) -> Self {
+        match error {
+            RegistryError::NoSuchIdentifier | RegistryError::NoSuchEnrolment => {
+                Self::IdentifierNotFound
+            }
+            RegistryError::NotEnabled => Self::IdentifierNotEnabled,
+            RegistryError::TooManyIdentifiers => Self::TooManyIdentifiers,
+            RegistryError::TooManyEnrolments { retry_at: at } => {
+                Self::TooManyEnrolments(RetryAt { now, at })
+            }
+            RegistryError::TooManyConfirmations { retry_at: at } => {
+                Self::TooManyConfirmations(RetryAt { now, at })
+            }
+        }
+    }
+}

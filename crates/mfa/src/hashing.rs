@@ -1,0 +1,145 @@
+//! Argon2id runs: which are needed, their results, and the bounded pool that does them.
+
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread,
+    time::Duration,
+};
+
+use countersign_pin::Pin;
+use countersign_primitives::{ExposeSecret, Hash, HashCost, HashMemory, Salt, SecretString};
+use rand::CryptoRng;
+use tokio::{sync::oneshot, time::Instant};
+
+use crate::Error;
+
+/// A run that a decision needs.
+#[derive(Clone, Debug)]
+pub(crate) enum HashJob {
+    /// The hash of what was typed, at the salt and cost of what is kept.
+    Check {
+        typed: SecretString,
+        salt: Salt,
+        cost: HashCost,
+    },
+    /// A new hash to keep, under a salt drawn once for the request.
+    Keep { secret: SecretString, cost: HashCost },
+}
+
+/// The results at hand. They belong to one request, which has at most one PIN to check and one to
+/// keep: a second round finds them here unless salt or cost have changed.
+#[derive(Debug, Default)]
+pub(crate) struct Hashes {
+    checked: Vec<(Salt, HashCost, Hash)>,
+    kept: Option<Pin>,
+}
+
+impl Hashes {
+    /// The hash of what was typed at this salt and cost.
+    pub(crate) fn checked(&self, salt: &Salt, cost: HashCost) -> Option<&Hash> {
+        self.checked
+            .iter()
+            .find(|(other, at, _)| other == salt && *at == cost)
+            .map(|(_, _, hash)| hash)
+    }
+
+    /// The new hash to keep.
+    pub(crate) const fn kept(&self) -> Option<&Pin> {
+        self.kept.as_ref()
+    }
+}
+
+/// Threads that do nothing but hash, as many as there are cores, each with memory of its own that
+/// it keeps. The queue before them is bounded in length and in time, so that a flood of PINs is
+/// refused and everything else goes on.
+#[derive(Clone, Debug)]
+pub struct HashPool {
+    queue: mpsc::SyncSender<Task>,
+}
+
+#[derive(Debug)]
+struct Task {
+    secret: SecretString,
+    salt: Salt,
+    cost: HashCost,
+    deadline: Instant,
+    reply: oneshot::Sender<Hash>,
+}
+
+/// How long a run may wait for its turn. At the default cost a core does about 80 a second.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How many runs may wait for each thread: what it does within [`PATIENCE`], roughly.
+const QUEUE_PER_THREAD: usize = 128;
+
+impl HashPool {
+    /// Starts the threads; they end when the last handle of the pool is dropped.
+    ///
+    /// # Errors
+    /// Those of starting a thread.
+    pub fn start(threads: NonZeroUsize) -> std::io::Result<Self> {
+        let (queue, tasks) = mpsc::sync_channel(threads.get() * QUEUE_PER_THREAD);
+        let tasks = Arc::new(Mutex::new(tasks));
+        for number in 0..threads.get() {
+            let tasks = Arc::clone(&tasks);
+            thread::Builder::new()
+                .name(format!("hash-{number}"))
+                .spawn(move || work(&tasks))?;
+        }
+        Ok(Self { queue })
+    }
+
+    /// Does the runs and adds their results.
+    pub(crate) async fn run(
+        &self,
+        jobs: Vec<HashJob>,
+        hashes: &mut Hashes,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(), Error> {
+        for job in jobs {
+            match job {
+                HashJob::Check { typed, salt, cost } => {
+                    let hash = self.hash(typed, salt, cost).await?;
+                    hashes.checked.push((salt, cost, hash));
+                }
+                HashJob::Keep { secret, cost } => {
+                    let salt = Salt::random(rng);
+                    let hash = self.hash(secret, salt, cost).await?;
+                    hashes.kept = Some(Pin { salt, cost, hash });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn hash(&self, secret: SecretString, salt: Salt, cost: HashCost) -> Result<Hash, Error> {
+        let (reply, hash) = oneshot::channel();
+        let task = Task {
+            secret,
+            salt,
+            cost,
+            deadline: Instant::now() + PATIENCE,
+            reply,
+        };
+        self.queue.try_send(task).map_err(|_| Error::HashPoolBusy)?;
+        // A dropped reply: the task waited too long, or its cost is one that cannot be run, which
+        // the configuration refuses at start.
+        hash.await.map_err(|_| Error::HashPoolBusy)
+    }
+}
+
+fn work(tasks: &Mutex<mpsc::Receiver<Task>>) {
+    let mut memory = HashMemory::default();
+    loop {
+        let next = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(task) = next else { return };
+        if task.reply.is_closed() || Instant::now() > task.deadline {
+            continue;
+        }
+        let secret = task.secret.expose_secret().as_bytes();
+        if let Ok(hash) = memory.run(secret, &task.salt, task.cost) {
+            // An asker that has gone meanwhile needs no answer.
+            let _ = task.reply.send(hash);
+        }
+    }
+}

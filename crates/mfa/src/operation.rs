@@ -1,0 +1,190 @@
+//! What is to be confirmed.
+
+use std::collections::BTreeMap;
+
+use countersign_policy as policy;
+use countersign_primitives::{Digest, Digester, IdentifierId, SubjectId};
+use countersign_security_identifiers::{Purpose, PurposeSet};
+
+/// What a caller wants confirmed. Its digest is fixed when the confirmation is created; another
+/// operation, be it different in one digit, needs another confirmation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// A login.
+    Login(Login),
+    /// A withdrawal.
+    Withdrawal(Withdrawal),
+    /// A change of the subject's own security settings.
+    SettingsChange(SettingsChange),
+    /// Anything else that the host system knows.
+    Custom(Custom),
+}
+
+/// A login. Address and user agent are context, recorded beside the digest and not in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Login {
+    /// The person's IP address.
+    pub ip_address: String,
+    /// The person's user agent.
+    pub user_agent: String,
+    /// The host system's name of the device; bound by the digest.
+    pub device_id: String,
+}
+
+/// A withdrawal; every field is bound by the digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Withdrawal {
+    /// Where the money comes from.
+    pub source_account: String,
+    /// How much.
+    pub amount: Money,
+    /// Where it goes.
+    pub destination: String,
+    /// How it goes.
+    pub payment_method: String,
+}
+
+/// An amount of a currency; never a float.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Money {
+    /// The currency's code, in capitals.
+    pub currency: String,
+    /// Whole units.
+    pub units: i64,
+    /// Billionths of a unit.
+    pub nanos: i32,
+}
+
+/// A custom operation; its kind and every field are bound by the digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Custom {
+    /// The host system's name of the kind.
+    pub kind: String,
+    /// Its fields.
+    pub fields: BTreeMap<String, String>,
+}
+
+/// A change of security settings with its exact parameters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SettingsChange {
+    /// Finish an authenticator's enrolment.
+    EnableTotp {
+        /// The identifier whose enrolment has begun.
+        identifier: IdentifierId,
+        /// What it is to be switched on for at once.
+        purposes: PurposeSet,
+    },
+    /// Disable an identifier.
+    Disable {
+        /// Which.
+        identifier: IdentifierId,
+        /// Whether it may be the last one.
+        confirm_last: bool,
+    },
+    /// Switch an identifier on and off.
+    SetPurposes {
+        /// Which.
+        identifier: IdentifierId,
+        /// What it is switched on for.
+        on: PurposeSet,
+        /// What it is switched off for.
+        off: PurposeSet,
+    },
+    /// Set a first PIN.
+    SetPin,
+    /// Change the PIN.
+    ChangePin,
+}
+
+impl Operation {
+    /// The purpose whose switches and throttles apply.
+    pub fn purpose(&self) -> Purpose {
+        self.policy_subject()
+            .map_or(Purpose::Other, |subject| subject.purpose())
+    }
+
+    /// The operation's kind, in events.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Login(_) => "LOGIN",
+            Self::Withdrawal(_) => "WITHDRAWAL",
+            Self::SettingsChange(_) => "SETTINGS_CHANGE",
+            Self::Custom(_) => "CUSTOM",
+        }
+    }
+
+    /// What the policy looks at; `None` for a settings change, which the registry has paths for.
+    pub(crate) fn policy_subject(&self) -> Option<policy::Subject<'_>> {
+        match self {
+            Self::Login(_) => Some(policy::Subject::Login),
+            Self::Withdrawal(withdrawal) => Some(policy::Subject::Withdrawal {
+                payment_method: &withdrawal.payment_method,
+            }),
+            Self::Custom(custom) => Some(policy::Subject::Custom { kind: &custom.kind }),
+            Self::SettingsChange(_) => None,
+        }
+    }
+
+    /// The digest of the operation of a subject.
+    pub fn digest(&self, subject: &SubjectId) -> Digest {
+        let digester = Digester::new("countersign.operation.v1")
+            .text(subject.as_str())
+            .text(self.kind());
+        match self {
+            Self::Login(login) => digester.text(&login.device_id),
+            Self::Withdrawal(withdrawal) => digester
+                .text(&withdrawal.source_account)
+                .text(&withdrawal.amount.currency)
+                .number(withdrawal.amount.units)
+                .number(withdrawal.amount.nanos.into())
+                .text(&withdrawal.destination)
+                .text(&withdrawal.payment_method),
+            Self::Custom(custom) => custom
+                .fields
+                .iter()
+                .fold(digester.text(&custom.kind), |digester, (key, value)| {
+                    digester.text(key).text(value)
+                }),
+            Self::SettingsChange(change) => change.add_to(digester),
+        }
+        .finish()
+    }
+}
+
+impl SettingsChange {
+    fn add_to(&self, digester: Digester) -> Digester {
+        let set = |digester: Digester, purposes: PurposeSet| {
+            let names: Vec<&str> = purposes.iter().map(Purpose::name).collect();
+            digester.text(&names.join(","))
+        };
+        match self {
+            Self::EnableTotp {
+                identifier,
+                purposes,
+            } => set(
+                digester.text("ENABLE_TOTP").bytes(identifier.as_bytes()),
+                *purposes,
+            ),
+            Self::Disable {
+                identifier,
+                confirm_last,
+            } => digester
+                .text("DISABLE")
+                .bytes(identifier.as_bytes())
+                .number((*confirm_last).into()),
+            Self::SetPurposes {
+                identifier,
+                on,
+                off,
+            } => {
+                let digester = digester.text("SET_PURPOSES").bytes(identifier.as_bytes());
+                set(set(digester, *on), *off)
+            }
+            Self::SetPin => digester.text("SET_PIN"),
+            Self::ChangePin => digester.text("CHANGE_PIN"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

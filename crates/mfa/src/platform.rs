@@ -1,0 +1,444 @@
+//! The one mechanism: load, decide, apply.
+//!
+//! [`Platform::run`] is the whole story of every request that checks or changes something; the
+//! use cases beside it only say what to decide.
+
+use std::{sync::Arc, time::Duration};
+
+use countersign_keyring::{KeyUse, Keyring, Place};
+use countersign_primitives::{
+    ConfirmationId, RequestId, SecretBytes, SubjectId, Timestamp, encode,
+};
+use countersign_security_identifiers::Registry;
+use minicbor::{CborLen, Decode, Encode};
+use rand::{RngExt, rngs::StdRng};
+
+use crate::{
+    Caller, Entropy, Error, HashPool, Method, Settings,
+    confirmation::Confirmation,
+    event::Fact,
+    hashing::{HashJob, Hashes},
+    ports::{
+        Applied, Change, ConfirmationWrite, Event, LoadKey, RequestKey, RequestRecord,
+        RequestWrite, Rows, Store, StoreError,
+    },
+    queue::SubjectQueue,
+};
+
+/// Optimistic rounds before the subject's row is locked. Pure optimism lives badly: 64 requests
+/// in flight on one subject were seen to lose hundreds of races in a row.
+const OPTIMISTIC_ROUNDS: u32 = 3;
+/// Rounds with the row locked. One is enough unless a first write or another hash comes between.
+const LOCKED_ROUNDS: u32 = 5;
+/// The longest pause after a lost race; the pause is random and doubles from a quarter of it.
+const LONGEST_PAUSE: Duration = Duration::from_millis(8);
+/// How often, and with which pause, the fate of a change is looked up after a lost connection.
+const LOOKUPS: u32 = 5;
+const LOOKUP_PAUSE: Duration = Duration::from_millis(100);
+
+/// The table and column that the sealed part belongs to.
+const SEALED_TABLE: &str = "subject";
+const SEALED_COLUMN: &str = "secrets";
+
+/// The use cases over a store, keys and a source of randomness.
+pub struct Platform {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) keyring: Keyring,
+    pub(crate) settings: Settings,
+    entropy: Arc<dyn Entropy>,
+    pool: HashPool,
+    queue: SubjectQueue,
+}
+
+/// Who asks about whom, and how a repetition of the request is known.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The subject.
+    pub subject: SubjectId,
+    /// The caller.
+    pub caller: Caller,
+    /// The request's id, if the caller gave one.
+    pub request: Option<RequestId>,
+    /// The request's body in its canonical encoding: a MAC of it tells a repetition from another
+    /// request with the same id.
+    pub body: SecretBytes,
+}
+
+/// A subject as one moment found it.
+pub(crate) struct Snapshot {
+    pub(crate) now: Timestamp,
+    /// Whether the subject has a row.
+    pub(crate) is_known: bool,
+    pub(crate) registry: Registry,
+    pub(crate) confirmation: Option<Confirmation>,
+    version: Option<i64>,
+    secrets: SecretBytes,
+}
+
+/// What a use case decided.
+pub(crate) enum Decision<A> {
+    /// The answer, with nothing to write.
+    Unchanged(A),
+    /// The answer, once the change is written.
+    Changed(Box<ChangeSet<A>>),
+}
+
+/// What is to be written in one commit.
+pub(crate) struct ChangeSet<A> {
+    pub(crate) registry: Registry,
+    pub(crate) confirmation: Option<Confirmation>,
+    pub(crate) facts: Vec<Fact>,
+    pub(crate) answer: A,
+}
+
+/// A request that checks or changes something. Both functions are pure: they look at the
+/// snapshot, the results of the hashes and the generator they are given, and at nothing else.
+pub(crate) trait UseCase: Sync {
+    /// What is answered. Its encoding leaves secrets out.
+    type Answer: Encode<()> + CborLen<()> + for<'b> Decode<'b, ()> + Send;
+
+    /// The name of the method.
+    const METHOD: Method;
+
+    /// The confirmation that the request is about.
+    fn confirmation(&self) -> Option<ConfirmationId> {
+        None
+    }
+
+    /// The Argon2 runs that a decision needs and that are not at hand.
+    fn hash_jobs(&self, _: &Snapshot, _: &Context<'_>, _: &Hashes) -> Vec<HashJob> {
+        Vec::new()
+    }
+
+    /// Decides.
+    fn decide(
+        &self,
+        snapshot: &Snapshot,
+        context: &Context<'_>,
+        hashes: &Hashes,
+        rng: &mut StdRng,
+    ) -> Result<Decision<Self::Answer>, Error>;
+}
+
+/// What a decision may know beside the snapshot.
+pub(crate) struct Context<'a> {
+    pub(crate) call: &'a Call,
+    pub(crate) settings: &'a Settings,
+}
+
+/// One round's outcome before anything is written.
+enum Step<A> {
+    Answer(A),
+    Hash(Vec<HashJob>),
+    Apply(Box<Change>, A),
+}
+
+impl Platform {
+    /// The use cases over these parts.
+    pub fn new(
+        store: Arc<dyn Store>,
+        keyring: Keyring,
+        settings: Settings,
+        entropy: Arc<dyn Entropy>,
+        pool: HashPool,
+    ) -> Self {
+        Self {
+            store,
+            keyring,
+            settings,
+            entropy,
+            pool,
+            queue: SubjectQueue::default(),
+        }
+    }
+
+    /// The settings in force.
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Loads, decides and applies, until the decision was made from the state that it changes.
+    ///
+    /// The place in the subject's line is kept while hashing: what the requests ahead find out,
+    /// such as a lock, spares those behind their hashes.
+    pub(crate) async fn run<U: UseCase>(
+        &self,
+        call: &Call,
+        use_case: &U,
+    ) -> Result<U::Answer, Error> {
+        let _turn = self.queue.turn(&call.subject).await?;
+        let mut rng = self.generator()?;
+        let request = call.request.unwrap_or_else(|| RequestId::random(&mut rng));
+        let key = LoadKey {
+            subject: call.subject.clone(),
+            confirmation: use_case.confirmation(),
+            request: Some(RequestKey {
+                caller: call.caller.clone(),
+                method: U::METHOD,
+                id: request,
+            }),
+        };
+        let mut hashes = Hashes::default();
+
+        for round in 0..OPTIMISTIC_ROUNDS {
+            let rows = self.store.load(&key).await?;
+            let (change, answer) = loop {
+                match self.consider(&rows, call, &key, use_case, &hashes, &mut rng)? {
+                    Step::Answer(answer) => return Ok(answer),
+                    Step::Hash(jobs) => self.pool.run(jobs, &mut hashes, &mut rng).await?,
+                    Step::Apply(change, answer) => break (*change, answer),
+                }
+            };
+            match self.store.apply(change).await {
+                Ok(Applied::Written) => return Ok(answer),
+                Ok(Applied::GuardMissed) => self.pause(round, &mut rng).await,
+                Err(StoreError::OutcomeUnknown(_)) => {
+                    return self.look_up(&key, call, answer).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+
+        for _ in 0..LOCKED_ROUNDS {
+            let (rows, lock) = self.store.lock(&key).await?;
+            match self.consider(&rows, call, &key, use_case, &hashes, &mut rng) {
+                Ok(Step::Apply(change, answer)) => match lock.apply(*change).await {
+                    Ok(Applied::Written) => return Ok(answer),
+                    Ok(Applied::GuardMissed) => {}
+                    Err(StoreError::OutcomeUnknown(_)) => {
+                        return self.look_up(&key, call, answer).await;
+                    }
+                    Err(error) => return Err(error.into()),
+                },
+                other => {
+                    lock.release().await?;
+                    match other? {
+                        Step::Answer(answer) => return Ok(answer),
+                        Step::Hash(jobs) => self.pool.run(jobs, &mut hashes, &mut rng).await?,
+                        Step::Apply(..) => {}
+                    }
+                }
+            }
+        }
+        Err(Error::SubjectBusy)
+    }
+
+    /// The pure middle of a round: the earlier answer, the hashes that are missing, or the change.
+    fn consider<U: UseCase>(
+        &self,
+        rows: &Rows,
+        call: &Call,
+        key: &LoadKey,
+        use_case: &U,
+        hashes: &Hashes,
+        rng: &mut StdRng,
+    ) -> Result<Step<U::Answer>, Error> {
+        if let Some(record) = &rows.request {
+            return Ok(Step::Answer(self.earlier_answer(record, call)?));
+        }
+        let snapshot = self.open(&call.subject, rows)?;
+        let settings = &self.settings;
+        let context = Context { call, settings };
+        let jobs = use_case.hash_jobs(&snapshot, &context, hashes);
+        if !jobs.is_empty() {
+            return Ok(Step::Hash(jobs));
+        }
+        match use_case.decide(&snapshot, &context, hashes, rng)? {
+            Decision::Unchanged(answer) => Ok(Step::Answer(answer)),
+            Decision::Changed(set) => {
+                let record = RequestRecord {
+                    mac: self.body_mac(call).to_vec(),
+                    answer: encode(&set.answer),
+                };
+                let request = key.request.clone().map(|key| RequestWrite {
+                    key,
+                    record,
+                    expires_at: snapshot.now.plus(settings.request_life),
+                });
+                let (answer, change) =
+                    self.change(call, U::METHOD, &snapshot, set, request, rng)?;
+                Ok(Step::Apply(Box::new(change), answer))
+            }
+        }
+    }
+
+    /// Turns a change set into rows.
+    fn change<A>(
+        &self,
+        call: &Call,
+        method: Method,
+        snapshot: &Snapshot,
+        mut set: Box<ChangeSet<A>>,
+        request: Option<RequestWrite>,
+        rng: &mut StdRng,
+    ) -> Result<(A, Change), Error> {
+        let now = snapshot.now;
+        set.registry.prune(now);
+        let bindings = set.registry.bindings_changed_since(&snapshot.registry, now);
+        let encoded = set.registry.encode();
+        let stays =
+            snapshot.is_known && encoded.secrets.expose() == snapshot.secrets.expose();
+        let secrets = if stays {
+            None
+        } else {
+            let place = place(&call.subject);
+            let sealed = self.keyring.seal(place, &encoded.secrets, rng);
+            Some(sealed.map_err(|error| Error::Internal(Box::new(error)))?)
+        };
+        let facts =
+            serde_json::to_string(&set.facts).map_err(|error| Error::Internal(Box::new(error)))?;
+        let change = Change {
+            subject: call.subject.clone(),
+            from_version: snapshot.version,
+            now,
+            secrets,
+            counters: encoded.counters,
+            event: Event {
+                caller: call.caller.clone(),
+                method,
+                facts,
+            },
+            confirmation: set.confirmation.map(|confirmation| ConfirmationWrite {
+                id: confirmation.id,
+                created_at: confirmation.created_at,
+                state: confirmation.phase_name(),
+                body: encode(&confirmation),
+            }),
+            request,
+            bindings,
+        };
+        Ok((set.answer, change))
+    }
+
+    /// Reads what a request that changes nothing looks at.
+    pub(crate) async fn look(
+        &self,
+        subject: &SubjectId,
+        confirmation: Option<ConfirmationId>,
+    ) -> Result<Snapshot, Error> {
+        let key = LoadKey {
+            subject: subject.clone(),
+            confirmation,
+            request: None,
+        };
+        let rows = self.store.load(&key).await?;
+        self.open(subject, &rows)
+    }
+
+    /// Opens the rows.
+    fn open(&self, subject: &SubjectId, rows: &Rows) -> Result<Snapshot, Error> {
+        let internal = |column| {
+            let table = SEALED_TABLE;
+            Error::from(StoreError::Inconsistent { table, column })
+        };
+        let (registry, secrets) = match &rows.subject {
+            None => (Registry::default(), SecretBytes::new(Vec::new())),
+            Some(row) => {
+                let secrets = self
+                    .keyring
+                    .open(place(subject), &row.secrets)
+                    .map_err(|error| Error::Internal(Box::new(error)))?;
+                let registry = Registry::decode(&secrets, &row.counters)
+                    .map_err(|error| Error::Internal(Box::new(error)))?;
+                (registry, secrets)
+            }
+        };
+        let confirmation = match &rows.confirmation {
+            None => None,
+            Some(body) => Some(minicbor::decode(body).map_err(|_| internal("body"))?),
+        };
+        Ok(Snapshot {
+            now: rows.now,
+            is_known: rows.subject.is_some(),
+            registry,
+            confirmation,
+            version: rows.subject.as_ref().map(|row| row.version),
+            secrets,
+        })
+    }
+
+    /// What was answered to the same request before.
+    fn earlier_answer<A: for<'b> Decode<'b, ()>>(
+        &self,
+        record: &RequestRecord,
+        call: &Call,
+    ) -> Result<A, Error> {
+        let message = call.body.expose();
+        let is_same = self
+            .keyring
+            .is_mac_of(KeyUse::RequestMac, message, &record.mac);
+        if !is_same {
+            return Err(Error::RequestIdReused);
+        }
+        minicbor::decode(&record.answer).map_err(|error| Error::Internal(Box::new(error)))
+    }
+
+    fn body_mac(&self, call: &Call) -> [u8; 32] {
+        self.keyring.mac(KeyUse::RequestMac, call.body.expose())
+    }
+
+    /// Finds out whether a change was written whose commit was not heard of. It is never sent
+    /// again: where it cannot be found, the caller is told to ask again.
+    async fn look_up<A: Encode<()> + CborLen<()> + for<'b> Decode<'b, ()>>(
+        &self,
+        key: &LoadKey,
+        call: &Call,
+        answer: A,
+    ) -> Result<A, Error> {
+        for _ in 0..LOOKUPS {
+            match self.store.load(key).await {
+                Ok(Rows {
+                    request: Some(record),
+                    ..
+                }) if record.answer == encode(&answer) => return Ok(answer),
+                Ok(Rows {
+                    request: Some(record),
+                    ..
+                }) => return self.earlier_answer(&record, call),
+                Ok(_) | Err(StoreError::Unavailable(_)) => {
+                    tokio::time::sleep(LOOKUP_PAUSE).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::OutcomeUnknown)
+    }
+
+    async fn pause(&self, round: u32, rng: &mut StdRng) {
+        let most = LONGEST_PAUSE / 4 * 2_u32.pow(round);
+        let pause = most.min(LONGEST_PAUSE).mul_f64(rng.random::<f64>());
+        tokio::time::sleep(pause).await;
+    }
+
+    pub(crate) fn generator(&self) -> Result<StdRng, Error> {
+        self.entropy
+            .generator()
+            .map_err(|error| Error::Internal(Box::new(error)))
+    }
+}
+
+impl<A> ChangeSet<A> {
+    /// A change of the registry, with the facts of it.
+    pub(crate) const fn new(registry: Registry, facts: Vec<Fact>, answer: A) -> Self {
+        Self {
+            registry,
+            confirmation: None,
+            facts,
+            answer,
+        }
+    }
+}
+
+impl<A> From<ChangeSet<A>> for Decision<A> {
+    fn from(set: ChangeSet<A>) -> Self {
+        Self::Changed(Box::new(set))
+    }
+}
+
+const fn place(subject: &SubjectId) -> Place<'_> {
+    Place {
+        table: SEALED_TABLE,
+        subject,
+        column: SEALED_COLUMN,
+    }
+}

@@ -1,0 +1,105 @@
+//! Lets an approved operation go on: once.
+
+use countersign_primitives::ConfirmationId;
+use minicbor::{CborLen, Decode, Encode};
+use rand::rngs::StdRng;
+
+use crate::{
+    ConfirmationView, Error, Method, Operation, Platform, StateView,
+    confirmation::{Confirmation, Phase},
+    event::Fact,
+    hashing::Hashes,
+    platform::{Call, ChangeSet, Context, Decision, Snapshot, UseCase},
+};
+
+/// A request to let an operation go on.
+#[derive(Clone, Debug)]
+pub struct Redeem {
+    /// The confirmation that was approved.
+    pub confirmation: ConfirmationId,
+    /// The operation that is about to be carried out.
+    pub operation: Operation,
+}
+
+/// The answers that leave an event.
+#[derive(Encode, Decode, CborLen)]
+pub(crate) enum Redeemed {
+    #[n(0)]
+    Done(#[n(0)] ConfirmationView),
+    #[n(1)]
+    OperationMismatch,
+    #[n(2)]
+    AuthenticatorChanged,
+}
+
+impl Platform {
+    /// Lets an approved operation go on, once. Only this permits anything.
+    ///
+    /// # Errors
+    /// [`Error::ConfirmationNotFound`], [`Error::ConfirmationNotApproved`],
+    /// [`Error::ConfirmationExpired`], [`Error::AlreadyRedeemed`], [`Error::NotRedeemable`],
+    /// [`Error::OperationMismatch`], [`Error::AuthenticatorChanged`].
+    pub async fn redeem(&self, call: &Call, request: &Redeem) -> Result<ConfirmationView, Error> {
+        match self.run(call, request).await? {
+            Redeemed::Done(view) => Ok(view),
+            Redeemed::OperationMismatch => Err(Error::OperationMismatch),
+            Redeemed::AuthenticatorChanged => Err(Error::AuthenticatorChanged),
+        }
+    }
+}
+
+impl UseCase for Redeem {
+    type Answer = Redeemed;
+    const METHOD: Method = Method("ConfirmationService.Redeem");
+
+    fn confirmation(&self) -> Option<ConfirmationId> {
+        Some(self.confirmation)
+    }
+
+    fn decide(
+        &self,
+        snapshot: &Snapshot,
+        context: &Context<'_>,
+        _: &Hashes,
+        _: &mut StdRng,
+    ) -> Result<Decision<Redeemed>, Error> {
+        let now = snapshot.now;
+        let found = Confirmation::of(snapshot.confirmation.as_ref(), &context.call.caller)?;
+        if found.is_settings_change {
+            return Err(Error::NotRedeemable);
+        }
+        let Phase::Approved { at, .. } = found.phase else {
+            return Err(match found.state(now) {
+                StateView::Redeemed => Error::AlreadyRedeemed,
+                StateView::Expired => Error::ConfirmationExpired,
+                state => Error::ConfirmationNotApproved(state),
+            });
+        };
+        if found.state(now) == StateView::Expired {
+            return Err(Error::ConfirmationExpired);
+        }
+
+        let id = found.id;
+        let mut confirmation = found.clone();
+        let (fact, answer) = if self.operation.digest(&context.call.subject) != found.digest {
+            let fact = Fact::OperationMismatch { confirmation: id };
+            (fact, Redeemed::OperationMismatch)
+        } else if !found.still_stands(&snapshot.registry) {
+            let fact = Fact::RedeemRefused { confirmation: id };
+            (fact, Redeemed::AuthenticatorChanged)
+        } else {
+            confirmation.phase = Phase::Redeemed {
+                approved_at: at,
+                at: now,
+            };
+            let view = confirmation.view(&snapshot.registry, now);
+            (Fact::Redeemed { confirmation: id }, Redeemed::Done(view))
+        };
+        Ok(Decision::from(ChangeSet {
+            registry: snapshot.registry.clone(),
+            confirmation: Some(confirmation),
+            facts: vec![fact],
+            answer,
+        }))
+    }
+}

@@ -1,0 +1,46 @@
+//! The numbers, all of them settings; the defaults are the design's.
+
+use std::time::Duration;
+
+use countersign_pin::PinRules;
+use countersign_primitives::{HashCost, ThrottleRules};
+use countersign_security_identifiers::Limits;
+
+/// Everything about the use cases that an operator may set.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The name that authenticator apps show above the account.
+    pub issuer: String,
+    /// How long a PIN may be.
+    pub pin: PinRules,
+    /// The cost of new Argon2id hashes; a PIN is hashed anew at its next success when it changes.
+    pub hash_cost: HashCost,
+    /// When failures lock and disable.
+    pub throttle: ThrottleRules,
+    /// How much one subject may have.
+    pub limits: Limits,
+    /// How long a confirmation may stay pending.
+    pub approve_within: Duration,
+    /// How long an approved confirmation may wait to be redeemed.
+    pub redeem_within: Duration,
+    /// Rejected calls that one confirmation survives, less one.
+    pub attempts: u32,
+    /// How long a request id is remembered.
+    pub request_life: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            issuer: "Countersign".to_owned(),
+            pin: PinRules::default(),
+            hash_cost: HashCost::OWASP,
+            throttle: ThrottleRules::default(),
+            limits: Limits::default(),
+            approve_within: Duration::from_secs(5 * 60),
+            redeem_within: Duration::from_secs(5 * 60),
+            attempts: 5,
+            request_life: Duration::from_secs(24 * 60 * 60),
+        }
+    }
+}

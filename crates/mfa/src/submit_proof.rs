@@ -1,0 +1,142 @@
+//! Checks proofs for a confirmation.
+
+use countersign_primitives::ConfirmationId;
+use minicbor::{CborLen, Decode, Encode};
+use rand::rngs::StdRng;
+
+use crate::{
+    ConfirmationView, Error, Method, Platform, Proofs,
+    confirmation::Confirmation,
+    event::Fact,
+    hashing::{HashJob, Hashes},
+    platform::{Call, ChangeSet, Context, Decision, Snapshot, UseCase},
+};
+
+/// Proofs for a confirmation.
+#[derive(Clone, Debug)]
+pub struct SubmitProof {
+    /// The confirmation.
+    pub confirmation: ConfirmationId,
+    /// The proofs, at least one. All of them are evaluated; nothing is used up unless all pass.
+    pub proofs: Proofs,
+}
+
+/// Whether the proofs were accepted, and how the confirmation stands after them.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+pub struct Submitted {
+    /// Whether all of them were.
+    #[n(0)]
+    pub accepted: bool,
+    /// The confirmation.
+    #[n(1)]
+    pub confirmation: ConfirmationView,
+}
+
+impl Platform {
+    /// Checks proofs for a confirmation. A rejected call uses one of its attempts.
+    ///
+    /// # Errors
+    /// [`Error::ConfirmationNotFound`], [`Error::ConfirmationNotPending`],
+    /// [`Error::ConfirmationExpired`], [`Error::WrongStage`].
+    pub async fn submit_proof(
+        &self,
+        call: &Call,
+        request: &SubmitProof,
+    ) -> Result<Submitted, Error> {
+        self.run(call, request).await
+    }
+}
+
+impl UseCase for SubmitProof {
+    type Answer = Submitted;
+    const METHOD: Method = Method("ConfirmationService.SubmitProof");
+
+    fn confirmation(&self) -> Option<ConfirmationId> {
+        Some(self.confirmation)
+    }
+
+    fn hash_jobs(
+        &self,
+        snapshot: &Snapshot,
+        context: &Context<'_>,
+        hashes: &Hashes,
+    ) -> Vec<HashJob> {
+        let Snapshot { registry, now, .. } = snapshot;
+        self.pending(snapshot, context)
+            .map_or_else(|_| Vec::new(), |confirmation| {
+                let purpose = confirmation.purpose;
+                self.proofs
+                    .hash_jobs(registry, purpose, context.settings, *now, hashes)
+            })
+    }
+
+    fn decide(
+        &self,
+        snapshot: &Snapshot,
+        context: &Context<'_>,
+        hashes: &Hashes,
+        _: &mut StdRng,
+    ) -> Result<Decision<Submitted>, Error> {
+        let (now, settings) = (snapshot.now, context.settings);
+        let mut confirmation = self.pending(snapshot, context)?.clone();
+        let mut registry = snapshot.registry.clone();
+        let mut facts = Vec::new();
+
+        let given = self.proofs.authenticators();
+        let checked =
+            self.proofs
+                .check(&registry, confirmation.purpose, settings, now, hashes);
+        let is_on_path = confirmation.allows(&given);
+        let accepted = is_on_path && checked.all_accepted();
+        if accepted {
+            let passed = checked.use_up(&mut registry, hashes, settings, now, &mut facts)?;
+            let id = confirmation.id;
+            if confirmation.pass(passed, settings.redeem_within, now) {
+                registry.close_confirmation(id);
+                facts.push(Fact::Approved { confirmation: id });
+                if confirmation.redeem_on_approval {
+                    facts.push(Fact::Redeemed { confirmation: id });
+                }
+            }
+        } else {
+            checked.count_failures(&mut registry, settings, now, &mut facts)?;
+            if confirmation.fail(now) {
+                registry.close_confirmation(confirmation.id);
+                facts.push(Fact::Failed {
+                    confirmation: confirmation.id,
+                });
+            }
+        }
+
+        let answer = Submitted {
+            accepted,
+            confirmation: confirmation.view(&registry, now),
+        };
+        Ok(Decision::from(ChangeSet {
+            registry,
+            confirmation: Some(confirmation),
+            facts,
+            answer,
+        }))
+    }
+}
+
+impl SubmitProof {
+    /// The confirmation, if it awaits these proofs. One that names an authenticator which the
+    /// confirmation does not know is let through, to get the answer that a wrong code gets.
+    fn pending<'a>(
+        &self,
+        snapshot: &'a Snapshot,
+        context: &Context<'_>,
+    ) -> Result<&'a Confirmation, Error> {
+        let confirmation =
+            Confirmation::of(snapshot.confirmation.as_ref(), &context.call.caller)?;
+        confirmation.require_pending(snapshot.now)?;
+        let given = self.proofs.authenticators();
+        let all_known = given.iter().all(|given| confirmation.knows(*given));
+        if all_known && !confirmation.allows(&given) {
+            return Err(Error::WrongStage);
+        }
+        Ok(confirmation)
+    }
+}

@@ -1,0 +1,220 @@
+//! Enrols an authenticator app.
+
+use countersign_primitives::{ExposeSecret, IdentifierId, Label, SecretString, Timestamp};
+use countersign_security_identifiers::{Factor, Kind, PurposeSet};
+use countersign_totp::{self as totp, Algorithm, Authenticator, Digits, Provisioning};
+use minicbor::{CborLen, Decode, Encode};
+use rand::rngs::StdRng;
+
+use crate::{
+    Error, IdentifierView, Method, Outcome, Platform, Proofs, SettingsChange,
+    authorize::{Authorization, reject},
+    error::RetryAt,
+    event::{Fact, RejectionReason},
+    hashing::{HashJob, Hashes},
+    platform::{Call, ChangeSet, Context, Decision, Snapshot, UseCase},
+};
+
+/// The beginning of an enrolment.
+#[derive(Clone, Debug)]
+pub struct BeginTotp {
+    /// What the person calls the app; a name of the kind where it is `None`.
+    pub label: Option<Label>,
+    /// The hash inside the HMAC.
+    pub algorithm: Algorithm,
+    /// The length of a code.
+    pub digits: Digits,
+    /// The account's name in the app; the subject's id where it is `None`.
+    pub account: Option<String>,
+}
+
+/// An enrolment that has begun.
+#[derive(Debug, Encode, Decode, CborLen)]
+pub struct BegunTotp {
+    /// The new identifier.
+    #[n(0)]
+    pub identifier: IdentifierId,
+    /// When it lapses.
+    #[n(1)]
+    pub expires_at: Timestamp,
+    /// What the app must be told: there in the first answer only, and never stored with it.
+    #[cbor(skip)]
+    pub provisioning: Option<Provisioning>,
+}
+
+/// The end of an enrolment.
+#[derive(Clone, Debug)]
+pub struct ConfirmTotp {
+    /// The identifier.
+    pub identifier: IdentifierId,
+    /// A current code of the new app.
+    pub code: SecretString,
+    /// What it is switched on for in the same commit.
+    pub purposes: PurposeSet,
+    /// The PIN and, where an identifier exists, a code of it.
+    pub proofs: Proofs,
+}
+
+impl Platform {
+    /// Begins to enrol an authenticator app. Beginning again under the same label gives a new
+    /// secret and makes the earlier one void.
+    ///
+    /// # Errors
+    /// [`Error::PinNotSet`], [`Error::TooManyIdentifiers`], [`Error::TooManyEnrolments`],
+    /// [`Error::EnrolmentThrottled`], [`Error::AccountNameTooLong`].
+    pub async fn begin_totp(&self, call: &Call, request: &BeginTotp) -> Result<BegunTotp, Error> {
+        self.run(call, request).await
+    }
+
+    /// Ends an enrolment: the app's code, the PIN and, where an identifier exists, a code of it,
+    /// in one commit. The app's code is burned.
+    ///
+    /// # Errors
+    /// [`Error::StepUpRequired`], [`Error::Denied`], [`Error::EnrolmentThrottled`],
+    /// [`Error::TooManyIdentifiers`].
+    pub async fn confirm_totp(
+        &self,
+        call: &Call,
+        request: &ConfirmTotp,
+    ) -> Result<Outcome<IdentifierView>, Error> {
+        self.run(call, request).await
+    }
+}
+
+impl UseCase for BeginTotp {
+    type Answer = BegunTotp;
+    const METHOD: Method = Method("TotpService.BeginEnable");
+
+    fn decide(
+        &self,
+        snapshot: &Snapshot,
+        context: &Context<'_>,
+        _: &Hashes,
+        rng: &mut StdRng,
+    ) -> Result<Decision<BegunTotp>, Error> {
+        let (now, settings) = (snapshot.now, context.settings);
+        if snapshot.registry.pin().is_none() {
+            return Err(Error::PinNotSet);
+        }
+        require_enrolments_allowed(snapshot, context)?;
+        let authenticator = Authenticator::generate(self.algorithm, self.digits, rng);
+        let subject = context.call.subject.as_str();
+        let provisioning = authenticator
+            .provisioning(&settings.issuer, self.account.as_deref().unwrap_or(subject))
+            .map_err(|_| Error::AccountNameTooLong)?;
+        let identifier = IdentifierId::random(rng);
+        let mut registry = snapshot.registry.clone();
+        registry
+            .begin_totp(identifier, self.label.clone(), authenticator, &settings.limits, now)
+            .map_err(|error| Error::of_registry(error, now))?;
+        let begun = Fact::EnrolmentBegun {
+            identifier,
+            kind: Kind::Totp,
+        };
+        let answer = BegunTotp {
+            identifier,
+            expires_at: now.plus(settings.limits.enrolment_life),
+            provisioning: Some(provisioning),
+        };
+        Ok(Decision::from(ChangeSet::new(registry, vec![begun], answer)))
+    }
+}
+
+impl UseCase for ConfirmTotp {
+    type Answer = Outcome<IdentifierView>;
+    const METHOD: Method = Method("TotpService.ConfirmEnable");
+
+    fn hash_jobs(
+        &self,
+        snapshot: &Snapshot,
+        context: &Context<'_>,
+        hashes: &Hashes,
+    ) -> Vec<HashJob> {
+        if require_enrolments_allowed(snapshot, context).is_err() {
+            return Vec::new();
+        }
+        self.change()
+            .hash_jobs(&self.proofs, snapshot, context, hashes)
+    }
+
+    fn decide(
+        &self,
+        snapshot: &Snapshot,
+        context: &Context<'_>,
+        hashes: &Hashes,
+        _: &mut StdRng,
+    ) -> Result<Decision<Self::Answer>, Error> {
+        let (now, settings) = (snapshot.now, context.settings);
+        require_enrolments_allowed(snapshot, context)?;
+        let authorization = self
+            .change()
+            .authorize(&self.proofs, snapshot, context, hashes)?;
+        let Authorization::Checked(checked) = authorization else {
+            return Ok(Decision::Unchanged(Outcome::Rejected));
+        };
+        let mut registry = snapshot.registry.clone();
+        let mut facts = Vec::new();
+        let step = match self.verify(snapshot) {
+            totp::Verdict::Accepted { step } if checked.all_accepted() => step,
+            verdict => {
+                if let totp::Verdict::Rejected(rejection) = verdict {
+                    registry.count_enrolment_failure(Kind::Totp, now);
+                    facts.push(Fact::EnrolmentCodeRejected {
+                        identifier: self.identifier,
+                        reason: RejectionReason::from(rejection),
+                    });
+                }
+                return reject(&checked, registry, facts, snapshot, context);
+            }
+        };
+
+        checked.use_up(&mut registry, hashes, settings, now, &mut facts)?;
+        registry
+            .enable_totp(self.identifier, step, self.purposes, &settings.limits, now)
+            .map_err(|error| Error::of_registry(error, now))?;
+        facts.push(Fact::Enabled {
+            identifier: self.identifier,
+            kind: Kind::Totp,
+        });
+        facts.extend(self.purposes.iter().map(|purpose| Fact::SwitchedOn {
+            identifier: self.identifier,
+            purpose,
+        }));
+        let enabled = registry
+            .identifier(self.identifier)
+            .ok_or(Error::IdentifierNotFound)?;
+        let answer = Outcome::Done(IdentifierView::new(enabled, now));
+        Ok(Decision::from(ChangeSet::new(registry, facts, answer)))
+    }
+}
+
+impl ConfirmTotp {
+    const fn change(&self) -> SettingsChange {
+        SettingsChange::EnableTotp {
+            identifier: self.identifier,
+            purposes: self.purposes,
+        }
+    }
+
+    /// Checks the new app's own code. It was never used, so no step is behind it.
+    fn verify(&self, snapshot: &Snapshot) -> totp::Verdict {
+        let wrong = totp::Verdict::Rejected(totp::Rejection::Wrong);
+        snapshot
+            .registry
+            .identifier(self.identifier)
+            .map_or(wrong, |pending| {
+                let Factor::Totp { authenticator, .. } = &pending.factor;
+                totp::verify(authenticator, None, self.code.expose_secret(), snapshot.now)
+            })
+    }
+}
+
+/// That not too many wrong codes were typed in enrolments.
+fn require_enrolments_allowed(snapshot: &Snapshot, context: &Context<'_>) -> Result<(), Error> {
+    let (now, limits) = (snapshot.now, &context.settings.limits);
+    let enrolments = snapshot.registry.enrolments();
+    match enrolments.refused_until(Kind::Totp, limits, now) {
+        Some(at) => Err(Error::EnrolmentThrottled(RetryAt { now, at })),
+        None => Ok(()),
+    }
+}
