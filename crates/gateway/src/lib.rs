@@ -1,1 +1,166 @@
-//! The gRPC edge: decode, call, encode
+//! The gRPC edge: decode, call, encode.
+//!
+//! [`serve`] answers on a listener until it is told to stop. A request reads in one line of files:
+//! `services` decode by way of `convert`, call `countersign_mfa::Platform`, and encode; errors
+//! become codes in `status`, and nowhere else.
+
+mod caller;
+mod convert;
+mod edge;
+mod services;
+mod status;
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use countersign_mfa::{Entropy, Platform, ports::Upkeep};
+use countersign_proto::{
+    FILE_DESCRIPTOR_SET,
+    v1::{
+        confirmation_service_server::ConfirmationServiceServer,
+        identifier_service_server::IdentifierServiceServer, pin_service_server::PinServiceServer,
+        totp_service_server::TotpServiceServer,
+    },
+};
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::Server;
+use tonic_health::{ServingStatus, server::HealthReporter};
+use tower_http::catch_panic::CatchPanicLayer;
+
+pub use caller::CALLER_METADATA;
+
+use crate::{
+    edge::{EdgeLayer, answer_panic},
+    services::{confirmation::Confirmations, identifier::Identifiers, pin::Pins, totp::Totps},
+};
+
+/// The largest request. The largest that means anything is a custom operation of 32 fields.
+const MAX_REQUEST_BYTES: usize = 64 * 1024;
+
+/// How often the database is asked whether it answers, for the health service.
+const HEALTH_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How long requests in flight may take after the stop was asked for.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// What the edge stands before.
+#[derive(Clone)]
+pub struct Gateway {
+    /// The use cases.
+    pub platform: Arc<Platform>,
+    /// Whether the database answers, for the health service.
+    pub upkeep: Arc<dyn Upkeep>,
+    /// Where the ids of log lines come from.
+    pub entropy: Arc<dyn Entropy>,
+    /// Whether reflection is offered: for development.
+    pub reflection: bool,
+}
+
+/// The edge could not be set up, or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The transport failed.
+    #[error("the gRPC server failed")]
+    Transport(#[from] tonic::transport::Error),
+    /// The description of the services cannot be offered by reflection.
+    #[error("the description of the services cannot be read")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+/// Answers on `listener` until `stop` is ready, then lets requests in flight finish.
+///
+/// # Errors
+/// [`ServeError`].
+pub async fn serve(
+    gateway: Gateway,
+    listener: TcpListener,
+    stop: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let (reporter, health) = tonic_health::server::health_reporter();
+    let watch = tokio::spawn(watch_health(reporter.clone(), Arc::clone(&gateway.upkeep)));
+    let reflection = if gateway.reflection {
+        let service = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .build_v1()?;
+        Some(service)
+    } else {
+        None
+    };
+    let platform = &gateway.platform;
+    let entropy = Arc::clone(&gateway.entropy);
+    let router = Server::builder()
+        .tcp_nodelay(true)
+        .http2_keepalive_interval(Some(Duration::from_secs(60)))
+        .layer(EdgeLayer { entropy })
+        .layer(CatchPanicLayer::custom(answer_panic))
+        .add_service(health)
+        .add_optional_service(reflection)
+        .add_service(
+            ConfirmationServiceServer::new(Confirmations(Arc::clone(platform)))
+                .max_decoding_message_size(MAX_REQUEST_BYTES),
+        )
+        .add_service(
+            IdentifierServiceServer::new(Identifiers(Arc::clone(platform)))
+                .max_decoding_message_size(MAX_REQUEST_BYTES),
+        )
+        .add_service(
+            PinServiceServer::new(Pins(Arc::clone(platform)))
+                .max_decoding_message_size(MAX_REQUEST_BYTES),
+        )
+        .add_service(
+            TotpServiceServer::new(Totps(Arc::clone(platform)))
+                .max_decoding_message_size(MAX_REQUEST_BYTES),
+        );
+
+    let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
+    let drained = async {
+        // An error means that serving ended without a stop: then there is nothing to wait for.
+        if stopped.await.is_ok() {
+            tokio::time::sleep(DRAIN).await;
+            tracing::warn!("requests in flight were given up after {DRAIN:?}");
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    let shutdown = async {
+        stop.await;
+        watch.abort();
+        set_all(&reporter, ServingStatus::NotServing).await;
+        let _ = stopping.send(());
+    };
+    let serving = router.serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown);
+    tokio::select! {
+        served = serving => Ok(served?),
+        () = drained => Ok(()),
+    }
+}
+
+/// Keeps the health service in step with the database.
+async fn watch_health(reporter: HealthReporter, upkeep: Arc<dyn Upkeep>) {
+    let mut interval = tokio::time::interval(HEALTH_INTERVAL);
+    loop {
+        interval.tick().await;
+        let status = match upkeep.ping().await {
+            Ok(()) => ServingStatus::Serving,
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the database is away");
+                ServingStatus::NotServing
+            }
+        };
+        set_all(&reporter, status).await;
+    }
+}
+
+/// Sets the status of the whole server and of each service.
+async fn set_all(reporter: &HealthReporter, status: ServingStatus) {
+    for name in [
+        "",
+        "countersign.v1.ConfirmationService",
+        "countersign.v1.IdentifierService",
+        "countersign.v1.PinService",
+        "countersign.v1.TotpService",
+    ] {
+        reporter.set_service_status(name, status).await;
+    }
+}

@@ -256,7 +256,7 @@ impl Platform {
                     expires_at: snapshot.now.plus(settings.request_life),
                 });
                 let (answer, change) =
-                    self.change(call, U::METHOD, &snapshot, set, request, rng)?;
+                    self.change(call, U::METHOD, &snapshot, *set, request, rng)?;
                 Ok(Step::Apply(Box::new(change), answer))
             }
         }
@@ -268,7 +268,7 @@ impl Platform {
         call: &Call,
         method: Method,
         snapshot: &Snapshot,
-        mut set: Box<ChangeSet<A>>,
+        mut set: ChangeSet<A>,
         request: Option<RequestWrite>,
         rng: &mut StdRng,
     ) -> Result<(A, Change), Error> {

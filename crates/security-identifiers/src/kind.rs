@@ -74,6 +74,9 @@ impl Purpose {
 pub struct PurposeSet(#[n(0)] u8);
 
 impl PurposeSet {
+    /// No purpose.
+    pub const NONE: Self = Self(0);
+
     /// The purposes of the set, in their order.
     pub fn iter(self) -> impl Iterator<Item = Purpose> {
         Purpose::ALL

@@ -1,1 +1,40 @@
-//! Load and apply on SQLite and PostgreSQL: the only crate that knows sea-orm
+//! Load and apply on SQLite and PostgreSQL: the only crate that knows sea-orm.
+//!
+//! [`Storage`] implements the ports of `countersign_mfa`. It sees bytes and decides nothing; it
+//! keeps one promise: a change is written whole, or not at all, and only where the subject is
+//! still at the version that the decision was made from.
+//!
+//! | where | what |
+//! |---|---|
+//! | `dialect` | everything in which the two databases differ, and all SQL on the hot path, as constant text |
+//! | `storage`, `lock`, `upkeep` | the ports, for both databases |
+//! | `writer` | SQLite's one writer, which shares a commit among up to 64 changes |
+//! | `error` | what is certain after a failure |
+//! | `schema`, `migrations`, `entities` | the tables |
+//!
+//! # Adding a table
+//! 1. A migration of its own in `migrations`, which must do no harm when it runs twice, and which
+//!    the program before it must be able to live with.
+//! 2. An entity in `entities`.
+//! 3. If a check reads or writes it: its primary key begins with `subject_id`, and its write hangs
+//!    on the guard, in both files under `dialect`.
+
+mod dialect;
+mod entities;
+mod error;
+mod lock;
+mod migrations;
+mod rows;
+mod schema;
+mod settings;
+mod storage;
+mod upkeep;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::ConnectError;
+pub use schema::SchemaState;
+pub use settings::{Settings, TimeSource};
+pub use storage::Storage;

@@ -1,0 +1,120 @@
+//! What surrounds every request: an id in each log line, a line when it is answered, and details
+//! on statuses that were made elsewhere.
+
+use std::{
+    any::Any,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use countersign_mfa::Entropy;
+use countersign_primitives::RequestId;
+use http::{HeaderMap, Request, Response};
+use tonic::{Code, Status, body::Body};
+use tower::{Layer, Service};
+use tracing::{Instrument, Span, field};
+
+use crate::{caller::CALLER_METADATA, status};
+
+/// The header of gRPC that holds the details of a status.
+const DETAILS: &str = "grpc-status-details-bin";
+
+/// Surrounds requests; see the module.
+#[derive(Clone)]
+pub(crate) struct EdgeLayer {
+    pub(crate) entropy: Arc<dyn Entropy>,
+}
+
+/// A service that is surrounded.
+#[derive(Clone)]
+pub(crate) struct Edge<S> {
+    inner: S,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl<S> Layer<S> for EdgeLayer {
+    type Service = Edge<S>;
+
+    fn layer(&self, inner: S) -> Edge<S> {
+        let entropy = Arc::clone(&self.entropy);
+        Edge { inner, entropy }
+    }
+}
+
+impl<S, B> Service<Request<B>> for Edge<S>
+where
+    S: Service<Request<B>, Response = Response<Body>>,
+    S::Future: Send + 'static,
+    S::Error: 'static,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let span = self.span(&request);
+        let answered = span.in_scope(|| self.inner.call(request));
+        let answer = async move {
+            let response = complete(answered.await?);
+            let code = code_of(response.headers());
+            match code {
+                Code::Unknown | Code::Internal | Code::Unavailable | Code::DataLoss => {
+                    tracing::warn!(rpc.code = ?code, "a request was answered");
+                }
+                _ => tracing::info!(rpc.code = ?code, "a request was answered"),
+            }
+            Ok(response)
+        };
+        Box::pin(answer.instrument(span))
+    }
+}
+
+impl<S> Edge<S> {
+    fn span<B>(&self, request: &Request<B>) -> Span {
+        let span = tracing::info_span!(
+            "request",
+            request.id = field::Empty,
+            rpc.method = request.uri().path(),
+            caller = request
+                .headers()
+                .get(CALLER_METADATA)
+                .and_then(|name| name.to_str().ok())
+                .unwrap_or("local"),
+        );
+        if let Ok(mut generator) = self.entropy.generator() {
+            let id = RequestId::random(&mut generator);
+            span.record("request.id", field::display(id));
+        }
+        span
+    }
+}
+
+/// Adds details to an error that has none: tonic's own for an unknown method or a bad message.
+fn complete(response: Response<Body>) -> Response<Body> {
+    let headers = response.headers();
+    let is_bare = code_of(headers) != Code::Ok && !headers.contains_key(DETAILS);
+    match Status::from_header_map(headers).filter(|_| is_bare) {
+        Some(bare) => status::with_details(&bare).into_http(),
+        None => response,
+    }
+}
+
+/// The code of an error, which is answered in the headers; otherwise a stream went well so far.
+fn code_of(headers: &HeaderMap) -> Code {
+    headers
+        .get(Status::GRPC_STATUS)
+        .map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()))
+}
+
+/// The answer to a request whose handling panicked. The process goes on; what happened stands in
+/// the log, without the message, which could hold anything.
+pub(crate) fn answer_panic(_: Box<dyn Any + Send>) -> Response<Body> {
+    tracing::error!("a request panicked");
+    status::internal().into_http()
+}

@@ -1,0 +1,127 @@
+//! ConfirmationService.
+
+use std::sync::Arc;
+
+use countersign_mfa::{Create, Operation, Platform, Redeem, SubmitProof};
+use countersign_proto::v1::{self as wire, confirmation_service_server::ConfirmationService};
+use tonic::{Request, Response, Status};
+
+use crate::{
+    caller,
+    convert::{
+        Reader,
+        confirmation::{created_to_wire, submitted_to_wire, to_wire},
+    },
+    status,
+};
+
+/// ConfirmationService over the use cases.
+#[derive(Clone)]
+pub(crate) struct Confirmations(pub(crate) Arc<Platform>);
+
+#[tonic::async_trait]
+impl ConfirmationService for Confirmations {
+    async fn create(
+        &self,
+        request: Request<wire::ConfirmationServiceCreateRequest>,
+    ) -> Result<Response<wire::ConfirmationServiceCreateResponse>, Status> {
+        let caller = caller::of_request(&request)?;
+        let request = request.into_inner();
+        let mut reader = Reader::default();
+        let call = reader.call(caller, &request.subject_id, &request.request_id, &request);
+        let operation = reader.operation(request.operation.as_ref());
+        let is_login = matches!(operation, Some(Operation::Login(_)) | None);
+        if request.redeem_on_approval && !is_login {
+            reader.violation("redeem_on_approval", "can be set for a login only");
+        }
+        let (call, operation) = reader.finish(call.zip(operation))?;
+        let create = Create {
+            operation,
+            redeem_on_approval: request.redeem_on_approval,
+        };
+        let created = self.0.create(&call, &create).await;
+        let created = created.map_err(status::of_error)?;
+        Ok(Response::new(created_to_wire(created, &call.subject)))
+    }
+
+    async fn get(
+        &self,
+        request: Request<wire::ConfirmationServiceGetRequest>,
+    ) -> Result<Response<wire::ConfirmationServiceGetResponse>, Status> {
+        let caller = caller::of_request(&request)?;
+        let request = request.into_inner();
+        let mut reader = Reader::default();
+        let subject = reader.subject(&request.subject_id);
+        let id = reader.take("confirmation_id", request.confirmation_id.parse());
+        let (subject, id) = reader.finish(subject.zip(id))?;
+        let view = self.0.get(&subject, &caller, id).await;
+        let view = view.map_err(status::of_error)?;
+        Ok(Response::new(wire::ConfirmationServiceGetResponse {
+            confirmation: Some(to_wire(view, &subject)),
+        }))
+    }
+
+    async fn submit_proof(
+        &self,
+        request: Request<wire::ConfirmationServiceSubmitProofRequest>,
+    ) -> Result<Response<wire::ConfirmationServiceSubmitProofResponse>, Status> {
+        let caller = caller::of_request(&request)?;
+        let request = request.into_inner();
+        let mut reader = Reader::default();
+        let call = reader.call(caller, &request.subject_id, &request.request_id, &request);
+        let confirmation = reader.take("confirmation_id", request.confirmation_id.parse());
+        let proofs = reader.proofs("proofs", &request.proofs);
+        if request.proofs.is_empty() {
+            reader.violation("proofs", "must hold a proof");
+        }
+        let (call, (confirmation, proofs)) =
+            reader.finish(call.zip(confirmation.zip(proofs)))?;
+        let submit = SubmitProof {
+            confirmation,
+            proofs,
+        };
+        let submitted = self.0.submit_proof(&call, &submit).await;
+        let submitted = submitted.map_err(status::of_error)?;
+        Ok(Response::new(submitted_to_wire(submitted, &call.subject)))
+    }
+
+    async fn cancel(
+        &self,
+        request: Request<wire::ConfirmationServiceCancelRequest>,
+    ) -> Result<Response<wire::ConfirmationServiceCancelResponse>, Status> {
+        let caller = caller::of_request(&request)?;
+        let request = request.into_inner();
+        let mut reader = Reader::default();
+        let call = reader.call(caller, &request.subject_id, &request.request_id, &request);
+        let id = reader.take("confirmation_id", request.confirmation_id.parse());
+        let (call, id) = reader.finish(call.zip(id))?;
+        let view = self.0.cancel(&call, id).await;
+        let view = view.map_err(status::of_error)?;
+        Ok(Response::new(wire::ConfirmationServiceCancelResponse {
+            confirmation: Some(to_wire(view, &call.subject)),
+        }))
+    }
+
+    async fn redeem(
+        &self,
+        request: Request<wire::ConfirmationServiceRedeemRequest>,
+    ) -> Result<Response<wire::ConfirmationServiceRedeemResponse>, Status> {
+        let caller = caller::of_request(&request)?;
+        let request = request.into_inner();
+        let mut reader = Reader::default();
+        let call = reader.call(caller, &request.subject_id, &request.request_id, &request);
+        let confirmation = reader.take("confirmation_id", request.confirmation_id.parse());
+        let operation = reader.operation(request.operation.as_ref());
+        let (call, (confirmation, operation)) =
+            reader.finish(call.zip(confirmation.zip(operation)))?;
+        let redeem = Redeem {
+            confirmation,
+            operation,
+        };
+        let view = self.0.redeem(&call, &redeem).await;
+        let view = view.map_err(status::of_error)?;
+        Ok(Response::new(wire::ConfirmationServiceRedeemResponse {
+            confirmation: Some(to_wire(view, &call.subject)),
+        }))
+    }
+}

@@ -1,0 +1,211 @@
+//! The only place where gRPC codes are chosen.
+//!
+//! Every error carries a `google.rpc.ErrorInfo` with the domain `countersign` and a stable reason
+//! (`ErrorReason` in the proto), every `INVALID_ARGUMENT` a `BadRequest` with all violations, and
+//! whatever waiting helps a `RetryInfo`.
+
+use std::{collections::HashMap, time::Duration};
+
+use countersign_mfa::{Error, PathView, RetryAt, StateView};
+use countersign_proto::v1::{self as wire, ErrorReason};
+use countersign_security_identifiers::Obstacle;
+use prost::Message;
+use prost_types::Any;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt, pb};
+
+use crate::convert::confirmation::path_to_wire;
+
+const DOMAIN: &str = "countersign";
+
+/// How long to wait where the server is busy and no instant is known.
+const SOON: Duration = Duration::from_secs(1);
+
+/// The status of a use case's error.
+pub(crate) fn of_error(error: Error) -> Status {
+    let text = error.to_string();
+    match error {
+        Error::RequestIdReused => failed(Code::InvalidArgument, ErrorReason::RequestIdReused, text),
+        Error::ConfirmationNotFound => {
+            failed(Code::NotFound, ErrorReason::ConfirmationNotFound, text)
+        }
+        Error::IdentifierNotFound => failed(Code::NotFound, ErrorReason::IdentifierNotFound, text),
+        Error::ConfirmationNotPending(state) => {
+            in_state(ErrorReason::ConfirmationNotPending, text, state)
+        }
+        Error::ConfirmationNotApproved(state) => {
+            in_state(ErrorReason::ConfirmationNotApproved, text, state)
+        }
+        Error::AlreadyRedeemed => precondition(ErrorReason::AlreadyRedeemed, text),
+        Error::ConfirmationExpired => precondition(ErrorReason::ConfirmationExpired, text),
+        Error::OperationMismatch => precondition(ErrorReason::OperationMismatch, text),
+        Error::NotRedeemable => precondition(ErrorReason::NotRedeemable, text),
+        Error::AuthenticatorChanged => precondition(ErrorReason::AuthenticatorChanged, text),
+        Error::WrongStage => precondition(ErrorReason::WrongStage, text),
+        Error::StepUpRequired(paths) => step_up(text, paths),
+        Error::PinNotSet => precondition(ErrorReason::PinNotSet, text),
+        Error::PinAlreadySet => precondition(ErrorReason::PinAlreadySet, text),
+        Error::LastIdentifier => precondition(ErrorReason::LastIdentifier, text),
+        Error::IdentifierNotEnabled => precondition(ErrorReason::IdentifierNotEnabled, text),
+        Error::Denied(Obstacle::RecoveryRequired, _) => {
+            precondition(ErrorReason::RecoveryRequired, text)
+        }
+        Error::Denied(Obstacle::TemporarilyLocked { retry_at: at }, now) => {
+            let reason = ErrorReason::TemporarilyLocked;
+            retry_at(Code::FailedPrecondition, reason, text, RetryAt { now, at })
+        }
+        Error::TooManyConfirmations(at) => {
+            let reason = ErrorReason::TooManyPendingConfirmations;
+            retry_at(Code::ResourceExhausted, reason, text, at)
+        }
+        Error::TooManyIdentifiers => {
+            failed(Code::ResourceExhausted, ErrorReason::TooManyIdentifiers, text)
+        }
+        Error::TooManyEnrolments(at) => {
+            let reason = ErrorReason::TooManyPendingEnrolments;
+            retry_at(Code::ResourceExhausted, reason, text, at)
+        }
+        Error::EnrolmentThrottled(at) => {
+            let reason = ErrorReason::EnrolmentThrottled;
+            retry_at(Code::ResourceExhausted, reason, text, at)
+        }
+        Error::PageTokenInvalid => invalid_field("page_token", &text),
+        Error::AccountNameTooLong => invalid_field("account_name", &text),
+        Error::SubjectBusy => busy(ErrorReason::SubjectBusy, text),
+        Error::HashPoolBusy => busy(ErrorReason::HashPoolBusy, text),
+        Error::Unavailable(source) => {
+            tracing::warn!(error = &source as &dyn std::error::Error, "storage is not available");
+            unavailable(ErrorReason::StorageUnavailable, text)
+        }
+        Error::OutcomeUnknown => {
+            tracing::warn!("the connection was lost behind a change, whose outcome is not known");
+            unavailable(ErrorReason::OutcomeUnknown, text)
+        }
+        Error::Internal(source) => {
+            tracing::error!(error = &*source as &dyn std::error::Error, "a request failed inside");
+            internal()
+        }
+    }
+}
+
+/// The status of a request with fields that are wrong: all of them at once.
+pub(crate) fn invalid(violations: Vec<FieldViolation>) -> Status {
+    let fields: Vec<String> = violations
+        .iter()
+        .map(|violation| format!("{}: {}", violation.field, violation.description))
+        .collect();
+    let mut details = details(ErrorReason::InvalidField);
+    details.set_bad_request(violations);
+    Status::with_error_details(Code::InvalidArgument, fields.join("; "), details)
+}
+
+/// The status of a settings change that is authorized by a confirmation.
+pub(crate) fn confirmation_authorization_unavailable() -> Status {
+    failed(
+        Code::Unimplemented,
+        ErrorReason::ConfirmationAuthorizationUnavailable,
+        "a settings change cannot be authorized by a confirmation yet: use `proofs`",
+    )
+}
+
+/// The status of a failure that should not happen; what it was stands in the log only.
+pub(crate) fn internal() -> Status {
+    failed(Code::Internal, ErrorReason::Internal, "an internal error")
+}
+
+/// Gives a status that was made elsewhere the details that each of ours has.
+pub(crate) fn with_details(status: &Status) -> Status {
+    let reason = match status.code() {
+        Code::Unimplemented => ErrorReason::MethodUnknown,
+        Code::Cancelled | Code::DeadlineExceeded => ErrorReason::OutcomeUnknown,
+        Code::InvalidArgument
+        | Code::OutOfRange
+        | Code::ResourceExhausted
+        | Code::FailedPrecondition => ErrorReason::InvalidField,
+        Code::Ok
+        | Code::Unknown
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::PermissionDenied
+        | Code::Aborted
+        | Code::Internal
+        | Code::Unavailable
+        | Code::DataLoss
+        | Code::Unauthenticated => ErrorReason::Internal,
+    };
+    failed(status.code(), reason, status.message())
+}
+
+fn failed(code: Code, reason: ErrorReason, text: impl Into<String>) -> Status {
+    Status::with_error_details(code, text, details(reason))
+}
+
+fn precondition(reason: ErrorReason, text: String) -> Status {
+    failed(Code::FailedPrecondition, reason, text)
+}
+
+fn in_state(reason: ErrorReason, text: String, state: StateView) -> Status {
+    let state = match state {
+        StateView::Pending => "PENDING",
+        StateView::Approved => "APPROVED",
+        StateView::Failed => "FAILED",
+        StateView::Expired => "EXPIRED",
+        StateView::Cancelled => "CANCELLED",
+        StateView::Redeemed => "REDEEMED",
+    };
+    let metadata = HashMap::from([("state".to_owned(), state.to_owned())]);
+    let details = ErrorDetails::with_error_info(name(reason), DOMAIN, metadata);
+    let text = format!("{text}: it is {state}");
+    Status::with_error_details(Code::FailedPrecondition, text, details)
+}
+
+fn retry_at(code: Code, reason: ErrorReason, text: String, at: RetryAt) -> Status {
+    retry_after(code, reason, text, at.now.until(at.at))
+}
+
+fn busy(reason: ErrorReason, text: String) -> Status {
+    retry_after(Code::ResourceExhausted, reason, text, SOON)
+}
+
+fn unavailable(reason: ErrorReason, text: String) -> Status {
+    retry_after(Code::Unavailable, reason, text, SOON)
+}
+
+fn retry_after(code: Code, reason: ErrorReason, text: String, delay: Duration) -> Status {
+    let mut details = details(reason);
+    details.set_retry_info(Some(delay));
+    Status::with_error_details(code, text, details)
+}
+
+fn invalid_field(field: &str, description: &str) -> Status {
+    invalid(vec![FieldViolation::new(field, description)])
+}
+
+/// What would do goes along as a message of our own, which `ErrorDetails` has no place for.
+fn step_up(text: String, paths: Vec<PathView>) -> Status {
+    let status = precondition(ErrorReason::StepUpRequired, text);
+    let paths = paths.into_iter().map(path_to_wire).collect();
+    let required = wire::StepUpRequired { paths };
+    let Ok(mut details) = pb::Status::decode(status.details()) else {
+        return internal();
+    };
+    details.details.push(Any {
+        type_url: "type.googleapis.com/countersign.v1.StepUpRequired".to_owned(),
+        value: required.encode_to_vec(),
+    });
+    Status::with_details(
+        status.code(),
+        status.message(),
+        details.encode_to_vec().into(),
+    )
+}
+
+fn details(reason: ErrorReason) -> ErrorDetails {
+    ErrorDetails::with_error_info(name(reason), DOMAIN, HashMap::new())
+}
+
+/// The reason on the wire: the value's name without the enum's prefix.
+fn name(reason: ErrorReason) -> &'static str {
+    let name = reason.as_str_name();
+    name.strip_prefix("ERROR_REASON_").unwrap_or(name)
+}

@@ -1,0 +1,14 @@
+//! The steps that make the schema, in order. A step that was released is never changed.
+
+mod m20261124_000001_tables;
+
+use sea_orm_migration::{MigrationTrait, MigratorTrait};
+
+/// All steps.
+pub(crate) struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m20261124_000001_tables::Migration)]
+    }
+}

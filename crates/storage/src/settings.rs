@@ -1,0 +1,71 @@
+//! Which database, and how patient we are with it.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use countersign_primitives::{Clock, SecretString, SystemClock};
+
+/// Which database to use, and how.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `postgres://…` or `sqlite:PATH`. Secret, since it may hold a password.
+    pub url: SecretString,
+    /// The most connections to PostgreSQL, or the most readers of SQLite, which has one writer
+    /// beside them.
+    pub max_connections: u32,
+    /// Where the time comes from.
+    pub time: TimeSource,
+    /// How long a request may wait for a connection: short, so that a dead database is known as
+    /// one while the client still listens.
+    pub connect_timeout: Duration,
+    /// How long a statement may take, waiting for locks included.
+    pub statement_timeout: Duration,
+}
+
+impl Settings {
+    /// The defaults for a database: 16 connections, 3 s to get one, 5 s for a statement.
+    pub fn new(url: impl Into<SecretString>) -> Self {
+        Self {
+            url: url.into(),
+            max_connections: 16,
+            time: TimeSource::Database,
+            connect_timeout: Duration::from_secs(3),
+            statement_timeout: Duration::from_secs(5),
+        }
+    }
+
+    /// When a call is given up on our side: after both timeouts and a second for the network. It
+    /// ends what the server's own timeout cannot, such as a server that has stopped answering.
+    pub(crate) fn patience(&self) -> Duration {
+        self.connect_timeout + self.statement_timeout + Duration::from_secs(1)
+    }
+}
+
+/// Where the time comes from that decisions are made with.
+#[derive(Clone)]
+pub enum TimeSource {
+    /// PostgreSQL's own clock, so that all gateways share one. For SQLite, which has but one
+    /// gateway: the machine's.
+    Database,
+    /// Another one: a test's.
+    Clock(Arc<dyn Clock>),
+}
+
+impl TimeSource {
+    /// The clock to read, where it is not that of the database.
+    pub(crate) fn clock(&self, database_has_one: bool) -> Option<Arc<dyn Clock>> {
+        match self {
+            Self::Clock(clock) => Some(Arc::clone(clock)),
+            Self::Database if database_has_one => None,
+            Self::Database => Some(Arc::new(SystemClock)),
+        }
+    }
+}
+
+impl fmt::Debug for TimeSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Database => "Database",
+            Self::Clock(_) => "Clock",
+        })
+    }
+}
