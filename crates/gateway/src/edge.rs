@@ -1,9 +1,9 @@
-//! What surrounds every request: an id in each log line, a line when it is answered, and details
-//! on statuses that were made elsewhere.
+//! What surrounds every request: an id in each log line, a line when it is answered, an answer when
+//! its handling panics, and details on statuses that were made elsewhere.
 
 use std::{
-    any::Any,
     future::Future,
+    panic::AssertUnwindSafe,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -11,6 +11,7 @@ use std::{
 
 use countersign_mfa::Entropy;
 use countersign_primitives::RequestId;
+use futures::FutureExt;
 use http::{HeaderMap, Request, Response};
 use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
@@ -61,7 +62,12 @@ where
         let span = self.span(&request);
         let answered = span.in_scope(|| self.inner.call(request));
         let answer = async move {
-            let response = complete(answered.await?);
+            // What happened stands in the log by way of the panic hook, without the message, which
+            // could hold anything. The process goes on.
+            let response = match AssertUnwindSafe(answered).catch_unwind().await {
+                Ok(answered) => complete(answered?),
+                Err(_) => status::internal().into_http(),
+            };
             let code = code_of(response.headers());
             match code {
                 Code::Unknown | Code::Internal | Code::Unavailable | Code::DataLoss => {
@@ -110,11 +116,4 @@ fn code_of(headers: &HeaderMap) -> Code {
     headers
         .get(Status::GRPC_STATUS)
         .map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()))
-}
-
-/// The answer to a request whose handling panicked. The process goes on; what happened stands in
-/// the log, without the message, which could hold anything.
-pub(crate) fn answer_panic(_: Box<dyn Any + Send>) -> Response<Body> {
-    tracing::error!("a request panicked");
-    status::internal().into_http()
 }

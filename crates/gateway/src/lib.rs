@@ -25,12 +25,11 @@ use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
 use tonic_health::{ServingStatus, server::HealthReporter};
-use tower_http::catch_panic::CatchPanicLayer;
 
 pub use caller::CALLER_METADATA;
 
 use crate::{
-    edge::{EdgeLayer, answer_panic},
+    edge::EdgeLayer,
     services::{confirmation::Confirmations, identifier::Identifiers, pin::Pins, totp::Totps},
 };
 
@@ -93,7 +92,6 @@ pub async fn serve(
         .tcp_nodelay(true)
         .http2_keepalive_interval(Some(Duration::from_secs(60)))
         .layer(EdgeLayer { entropy })
-        .layer(CatchPanicLayer::custom(answer_panic))
         .add_service(health)
         .add_optional_service(reflection)
         .add_service(
