@@ -2,7 +2,11 @@
 
 use std::{
     num::NonZeroUsize,
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
     thread,
     time::Duration,
 };
@@ -56,6 +60,7 @@ impl Hashes {
 #[derive(Clone, Debug)]
 pub struct HashPool {
     queue: mpsc::SyncSender<Task>,
+    runs: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
@@ -80,13 +85,20 @@ impl HashPool {
     pub fn start(threads: NonZeroUsize) -> std::io::Result<Self> {
         let (queue, tasks) = mpsc::sync_channel(threads.get() * QUEUE_PER_THREAD);
         let tasks = Arc::new(Mutex::new(tasks));
+        let runs = Arc::new(AtomicU64::new(0));
         for number in 0..threads.get() {
             let tasks = Arc::clone(&tasks);
+            let runs = Arc::clone(&runs);
             thread::Builder::new()
                 .name(format!("hash-{number}"))
-                .spawn(move || work(&tasks))?;
+                .spawn(move || work(&tasks, &runs))?;
         }
-        Ok(Self { queue })
+        Ok(Self { queue, runs })
+    }
+
+    /// How many runs were done so far.
+    pub fn runs(&self) -> u64 {
+        self.runs.load(Ordering::Relaxed)
     }
 
     /// Does the runs and adds their results.
@@ -128,7 +140,7 @@ impl HashPool {
     }
 }
 
-fn work(tasks: &Mutex<mpsc::Receiver<Task>>) {
+fn work(tasks: &Mutex<mpsc::Receiver<Task>>, runs: &AtomicU64) {
     let mut memory = HashMemory::default();
     loop {
         let next = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -136,6 +148,7 @@ fn work(tasks: &Mutex<mpsc::Receiver<Task>>) {
         if task.reply.is_closed() || Instant::now() > task.deadline {
             continue;
         }
+        runs.fetch_add(1, Ordering::Relaxed);
         let secret = task.secret.expose_secret().as_bytes();
         if let Ok(hash) = memory.run(secret, &task.salt, task.cost) {
             // An asker that has gone meanwhile needs no answer.

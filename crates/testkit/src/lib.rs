@@ -1,1 +1,27 @@
-//! For tests only: a running platform on a free port, with a clock that can be moved
+//! For tests only: a running platform on a free port, with a clock that can be moved.
+//!
+//! [`Database::fresh`] makes an empty, migrated database on either backend. [`TestPlatform`] runs
+//! the gateway over it in this process, with a [`TestClock`] and seeded randomness;
+//! [`GatewayProcess`] runs the real binary, to be killed. [`Person`] is somebody with a PIN and
+//! authenticator apps who speaks to either over gRPC. [`Proxy`] and [`Cluster`] stand between a
+//! gateway and its database, or are the database.
+
+mod cluster;
+mod database;
+mod person;
+mod platform;
+mod process;
+mod proxy;
+mod time;
+
+pub use cluster::{Cluster, PGBIN, PGOWNER, free_port};
+pub use database::{Backend, Database, POSTGRES};
+pub use person::{App, Person, app_proof, now, pin_proof, reason_of};
+pub use platform::{Options, TestPlatform, cheap};
+pub use process::{BIN, GatewayProcess};
+pub use proxy::Proxy;
+pub use time::{SeededEntropy, TestClock};
+
+pub use countersign_primitives::Clock;
+
+pub use countersign_client::{Client, new_request_id, v1};

@@ -1,0 +1,155 @@
+//! The platform in this process.
+
+use std::{num::NonZeroUsize, sync::Arc};
+
+use anyhow::Result;
+use countersign_client::Client;
+use countersign_gateway::{Gateway, serve};
+use countersign_keyring::{Keyring, generate_file, parse_file};
+use countersign_mfa::{
+    Entropy, HashPool, Platform, Settings,
+    ports::{Store, Upkeep},
+};
+use countersign_primitives::{ExposeSecret, HashCost};
+use countersign_storage::{Settings as StorageSettings, Storage, TimeSource};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+
+use crate::{Database, SeededEntropy, TestClock};
+
+/// How a platform under test differs from one that is not.
+pub struct Options {
+    /// The settings.
+    pub settings: Settings,
+    /// The database's address, where it is not the database's own: by way of a proxy.
+    pub url: Option<String>,
+    /// Where randomness begins. Two platforms over one database need two numbers.
+    pub seed: u64,
+    /// Where the keys begin. Platforms over one database need the same number.
+    pub keys: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            settings: cheap(),
+            url: None,
+            seed: 1,
+            keys: 1,
+        }
+    }
+}
+
+/// The default settings with hashes that cost next to nothing.
+pub fn cheap() -> Settings {
+    Settings {
+        hash_cost: HashCost {
+            memory_kib: 32,
+            passes: 1,
+            lanes: 1,
+        },
+        ..Settings::default()
+    }
+}
+
+/// A platform that answers on a port of its own until it is dropped.
+pub struct TestPlatform {
+    /// The use cases, for what has no wire yet.
+    pub platform: Arc<Platform>,
+    /// The store behind them.
+    pub storage: Arc<Storage>,
+    /// The hash pool, for its count.
+    pub pool: HashPool,
+    /// The clock.
+    pub clock: TestClock,
+    endpoint: String,
+    stop: Option<oneshot::Sender<()>>,
+    serving: JoinHandle<()>,
+}
+
+impl TestPlatform {
+    /// Starts one over a database, with a clock that others may share.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start(database: &Database, clock: &TestClock, options: Options) -> Result<Self> {
+        let url = options.url.unwrap_or_else(|| database.url().to_owned());
+        let storage = Storage::connect(&StorageSettings {
+            time: TimeSource::Clock(Arc::new(clock.clone())),
+            max_connections: 8,
+            ..StorageSettings::new(url)
+        })
+        .await?;
+        let storage = Arc::new(storage);
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(options.seed << 32));
+        let pool = HashPool::start(NonZeroUsize::MIN.saturating_add(1))?;
+        let platform = Arc::new(Platform::new(
+            Arc::clone(&storage) as Arc<dyn Store>,
+            keyring(options.keys)?,
+            options.settings,
+            Arc::clone(&entropy),
+            pool.clone(),
+        ));
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let endpoint = format!("http://{}", listener.local_addr()?);
+        let (stop, stopped) = oneshot::channel();
+        let gateway = Gateway {
+            platform: Arc::clone(&platform),
+            upkeep: Arc::clone(&storage) as Arc<dyn Upkeep>,
+            entropy,
+            reflection: true,
+        };
+        let serving = tokio::spawn(async move {
+            let served = serve(gateway, listener, async {
+                // A dropped platform is a stopped one.
+                let _ = stopped.await;
+            });
+            if let Err(error) = served.await {
+                eprintln!("the platform under test failed: {error}");
+            }
+        });
+        Ok(Self {
+            platform,
+            storage,
+            pool,
+            clock: clock.clone(),
+            endpoint,
+            stop: Some(stop),
+            serving,
+        })
+    }
+
+    /// Where it answers.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// A client of it, as this caller.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn client(&self, caller: &str) -> Result<Client> {
+        Ok(Client::connect(&self.endpoint, Some(caller)).await?)
+    }
+
+    /// Stops it and waits until it has.
+    pub async fn stop(mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        let _ = (&mut self.serving).await;
+        self.storage.close().await;
+    }
+}
+
+impl Drop for TestPlatform {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+/// A keyring that repeats.
+fn keyring(seed: u64) -> Result<Keyring> {
+    let mut generator = SeededEntropy::new(seed).generator()?;
+    let file = generate_file(&mut generator);
+    Ok(parse_file(file.expose_secret())?)
+}
