@@ -166,3 +166,47 @@ impl Interceptor for Naming {
 pub fn new_request_id() -> String {
     Uuid::new_v4().to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(caller: Option<&str>) -> Option<String> {
+        let mut naming = Naming::new(caller).unwrap();
+        let request = naming.call(Request::new(())).unwrap();
+        let name = request.metadata().get(CALLER_METADATA)?;
+        Some(name.to_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn a_caller_is_named_where_it_gave_a_name() {
+        assert_eq!(
+            named(Some("login-service")).as_deref(),
+            Some("login-service")
+        );
+        assert_eq!(named(None), None);
+    }
+
+    #[test]
+    fn a_name_that_cannot_stand_in_metadata_is_refused() {
+        assert!(matches!(
+            Naming::new(Some("two\nlines")),
+            Err(ConnectError::Caller)
+        ));
+    }
+
+    #[test]
+    fn an_endpoint_that_is_none_is_refused() {
+        assert!(matches!(
+            parse("not an endpoint"),
+            Err(ConnectError::Endpoint(_))
+        ));
+    }
+
+    #[test]
+    fn every_request_id_is_another_uuid() {
+        let (one, other) = (new_request_id(), new_request_id());
+        assert!(Uuid::try_parse(&one).is_ok());
+        assert_ne!(one, other);
+    }
+}

@@ -1,4 +1,8 @@
 //! The checked-in code is what the generator makes of the proto files.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test may panic; clippy excepts only the test functions themselves"
+)]
 
 use std::{env, fs, path::Path};
 
