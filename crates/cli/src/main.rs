@@ -1,2 +1,93 @@
-//! The `countersign` binary.
-fn main() {}
+//! The `countersign` binary: the platform's server, the tools around it, and a client that shows
+//! it at work.
+//!
+//! `commands` has one file for each subcommand; `compose` is the composition root, the only place
+//! that names the store, the clock and the source of randomness of a running platform.
+
+mod commands;
+mod compose;
+mod config;
+mod database_url;
+mod files;
+mod logs;
+mod output;
+mod server;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{
+    admin::Admin, config::Config, demo::Demo, dev::Dev, keys::Keys, migrate::Migrate, serve::Serve,
+};
+
+/// Countersign confirms logins and withdrawals with a second factor.
+#[derive(Debug, Parser)]
+#[command(
+    name = "countersign",
+    version,
+    arg_required_else_help = true,
+    after_help = "\
+Begin here:
+  countersign dev                        the platform, on data of its own in ./countersign-data
+  countersign demo                       in another terminal: a client that plays the whole story
+  countersign demo --interactive         the same, with the authenticator app on your phone
+
+In production:
+  countersign keys init keys.toml
+  countersign config check --config countersign.toml
+  countersign migrate --config countersign.toml
+  countersign serve --config countersign.toml
+
+Exit status: 0 done, 1 failed, 2 wrong usage. `countersign help COMMAND` says more of each."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Dev(Dev),
+    Demo(Demo),
+    Serve(Serve),
+    Migrate(Migrate),
+    Config(Config),
+    Keys(Keys),
+    Admin(Admin),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Dev(dev) => server::block_on(dev.run()),
+        Command::Demo(demo) => server::block_on(demo.run()),
+        Command::Serve(serve) => server::block_on(serve.run()),
+        Command::Migrate(migrate) => server::block_on(migrate.run()),
+        Command::Config(config) => config.run(),
+        Command::Keys(keys) => keys.run(),
+        Command::Admin(admin) => server::block_on(admin.run()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Arguments;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -6,7 +6,7 @@
 use std::error::Error as StdError;
 
 use async_trait::async_trait;
-use countersign_keyring::KeyCheck;
+pub use countersign_keyring::KeyCheck;
 use countersign_primitives::{ConfirmationId, RequestId, SubjectId, Timestamp};
 use countersign_security_identifiers::Binding;
 use thiserror::Error;

@@ -1,4 +1,5 @@
-//! The tables as they are now, one file each.
+//! The tables as they are now, one file each. What a check reads and writes goes by SQL of its own
+//! in `dialect`; everything else, tests included, goes by these.
 
 pub(crate) mod confirmation;
 pub(crate) mod event;

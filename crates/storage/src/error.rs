@@ -7,8 +7,7 @@ use std::io;
 
 use countersign_mfa::ports::StoreError;
 use sea_orm::{
-    DbErr, RuntimeErr, SqlxError, SqlxPostgresError, SqlxSqliteError,
-    sqlx::postgres::PgSeverity,
+    DbErr, RuntimeErr, SqlxError, SqlxPostgresError, SqlxSqliteError, sqlx::postgres::PgSeverity,
 };
 use thiserror::Error;
 
@@ -34,7 +33,9 @@ pub enum ConnectError {
     #[error("the database cannot be reached")]
     Unreachable(#[source] Fault),
     /// PostgreSQL would lose acknowledged changes.
-    #[error("PostgreSQL runs with `fsync = off` and would lose acknowledged changes in a crash: switch it on")]
+    #[error(
+        "PostgreSQL runs with `fsync = off` and would lose acknowledged changes in a crash: switch it on"
+    )]
     FsyncOff,
     /// A standby, which cannot be written to and may lag behind.
     #[error("PostgreSQL is in recovery: connect to the primary")]

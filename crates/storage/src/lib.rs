@@ -34,7 +34,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use error::ConnectError;
+pub use error::{ConnectError, Fault};
 pub use schema::SchemaState;
 pub use settings::{Settings, TimeSource};
 pub use storage::Storage;

@@ -1,11 +1,12 @@
 //! Whether a database has our schema, and giving it one.
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait};
-use sea_orm_migration::{
-    MigratorTrait, SchemaManager, SchemaManagerConnection, seaql_migrations,
-};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QuerySelect};
+use sea_orm_migration::{MigratorTrait, SchemaManager, SchemaManagerConnection, seaql_migrations};
 
-use crate::migrations::Migrator;
+use crate::{
+    entities::{confirmation, event, identifier, key_check, request, subject},
+    migrations::Migrator,
+};
 
 /// What a database's schema is, seen from this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +33,11 @@ where
     if !manager.has_table("seaql_migrations").await? {
         // A step and the note of it are one commit, so without notes this table is not ours.
         let is_taken = manager.has_table("subject").await?;
-        return Ok(if is_taken { SchemaState::Foreign } else { SchemaState::Absent });
+        return Ok(if is_taken {
+            SchemaState::Foreign
+        } else {
+            SchemaState::Absent
+        });
     }
     let applied = seaql_migrations::Entity::find().all(connection).await?;
     let ours = Migrator::migrations();
@@ -48,6 +53,21 @@ where
         (false, false) if applied.is_empty() => SchemaState::Absent,
         (false, false) => SchemaState::Older,
     })
+}
+
+/// Asks each table for all its columns and no row: steps may be noted and tables missing, as after
+/// half a restore, or where PostgreSQL looks for them in another schema.
+pub(crate) async fn probe(connection: &impl ConnectionTrait) -> Result<(), DbErr> {
+    subject::Entity::find().limit(0).all(connection).await?;
+    confirmation::Entity::find()
+        .limit(0)
+        .all(connection)
+        .await?;
+    event::Entity::find().limit(0).all(connection).await?;
+    request::Entity::find().limit(0).all(connection).await?;
+    identifier::Entity::find().limit(0).all(connection).await?;
+    key_check::Entity::find().limit(0).all(connection).await?;
+    Ok(())
 }
 
 /// Applies the steps that are missing, in the transaction that it is given.

@@ -1,6 +1,6 @@
 //! Which database, and how patient we are with it.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use countersign_primitives::{Clock, SecretString, SystemClock};
 
@@ -9,7 +9,7 @@ use countersign_primitives::{Clock, SecretString, SystemClock};
 pub struct Settings {
     /// `postgres://…` or `sqlite:PATH`. Secret, since it may hold a password.
     pub url: SecretString,
-    /// The most connections to PostgreSQL, or the most readers of SQLite, which has one writer
+    /// The most connections to PostgreSQL (at least 2 are used), or the most readers of SQLite, which has one writer
     /// beside them.
     pub max_connections: u32,
     /// Where the time comes from.
@@ -33,10 +33,20 @@ impl Settings {
         }
     }
 
-    /// When a call is given up on our side: after both timeouts and a second for the network. It
-    /// ends what the server's own timeout cannot, such as a server that has stopped answering.
+    /// The defaults for an SQLite file.
+    pub fn sqlite_file(path: &Path) -> Self {
+        // The two characters that an SQLite URL gives a meaning of its own.
+        let path = path
+            .to_string_lossy()
+            .replace('%', "%25")
+            .replace('?', "%3f");
+        Self::new(format!("sqlite:{path}"))
+    }
+
+    /// When a call is given up on our side: after a wait for a turn, one for a
+    /// connection, one for the statement, and a second for the network. It ends what the server's own timeout cannot, such as a server that has stopped answering.
     pub(crate) fn patience(&self) -> Duration {
-        self.connect_timeout + self.statement_timeout + Duration::from_secs(1)
+        2 * self.connect_timeout + self.statement_timeout + Duration::from_secs(1)
     }
 }
 

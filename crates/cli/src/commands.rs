@@ -1,0 +1,9 @@
+//! The subcommands, one file each.
+
+pub(crate) mod admin;
+pub(crate) mod config;
+pub(crate) mod demo;
+pub(crate) mod dev;
+pub(crate) mod keys;
+pub(crate) mod migrate;
+pub(crate) mod serve;

@@ -1,0 +1,59 @@
+//! `countersign serve`: the platform as a configuration describes it.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use countersign_primitives::HashCost;
+
+use crate::{compose::Parts, config::Config, files, logs, server};
+
+/// Run the platform as a configuration file describes it, on PostgreSQL or SQLite.
+///
+/// For now it must be on loopback, with `insecure = true`: mutual TLS comes with a later version.
+/// Any number of them may serve one PostgreSQL.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLE)]
+pub(crate) struct Serve {
+    /// The configuration, TOML.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+/// A configuration to begin with.
+pub(crate) const EXAMPLE: &str = "\
+The least that FILE must say; `countersign config check` shows everything else it can:
+  insecure = true
+  [database]
+  url = \"postgres://countersign@127.0.0.1/countersign\"    # or \"sqlite:countersign.db\"
+  [keys]
+  file = \"keys.toml\"             # made by `countersign keys init`
+
+Relative paths start at the folder of FILE. A variable of the environment takes precedence:
+  COUNTERSIGN_SET_DATABASE__URL=postgres://countersign:PASSWORD@127.0.0.1/countersign
+
+Example:
+  countersign serve --config countersign.toml";
+
+impl Serve {
+    /// Serves until it is told to stop.
+    pub(crate) async fn run(self) -> Result<()> {
+        let config = Config::read(&self.config)?;
+        logs::start(config.log.format)?;
+        let settings = config.settings();
+        if settings.hash_cost.memory_kib < HashCost::OWASP.memory_kib {
+            tracing::warn!(
+                hash.memory_kib = settings.hash_cost.memory_kib,
+                "PINs are hashed with less memory than OWASP advises"
+            );
+        }
+        let keyring = files::read_keys(&config.keys.file)?;
+        let migrate = format!("countersign migrate --config {}", self.config.display());
+        let composed = Parts::of_config(&config, keyring, migrate)
+            .compose()
+            .await?;
+        let setting = format!("`listen` in {}", self.config.display());
+        let listener = server::listen(config.listen, &setting).await?;
+        server::serve(&composed, listener, false, config.confirmations_kept()).await
+    }
+}

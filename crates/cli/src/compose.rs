@@ -1,0 +1,148 @@
+//! The composition root: the only place that names what a platform is made of.
+
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use countersign_gateway::Gateway;
+use countersign_keyring::Keyring;
+use countersign_mfa::{
+    Entropy, HashPool, Platform, Settings, SystemEntropy,
+    ports::{KeyVerdict, Store, Upkeep},
+};
+use countersign_primitives::{Clock, SecretString, SystemClock, Timestamp};
+use countersign_storage::{ConnectError, SchemaState, Settings as StorageSettings, Storage};
+
+use crate::config::{Config, Database};
+
+/// What a platform is put together from.
+pub(crate) struct Parts {
+    /// Where the data is.
+    pub(crate) database: StorageSettings,
+    /// The keys it is sealed with.
+    pub(crate) keyring: Keyring,
+    /// The numbers.
+    pub(crate) settings: Settings,
+    /// How many PINs are hashed at once.
+    pub(crate) hash_threads: NonZeroUsize,
+    /// What to run for the right schema; for the error that says so.
+    pub(crate) migrate: String,
+}
+
+/// A platform that is put together.
+pub(crate) struct Composed {
+    /// The use cases.
+    pub(crate) platform: Arc<Platform>,
+    storage: Arc<Storage>,
+}
+
+/// The database of a configuration.
+pub(crate) fn database(database: &Database) -> StorageSettings {
+    let mut settings = StorageSettings::new(database.url.clone());
+    settings.max_connections = database.max_connections;
+    settings
+}
+
+/// The database at a URL, with the defaults.
+pub(crate) fn database_at(url: impl Into<SecretString>) -> StorageSettings {
+    StorageSettings::new(url)
+}
+
+/// Gives a database the schema of this program, and says what was done.
+pub(crate) async fn migrate(database: &StorageSettings) -> Result<&'static str> {
+    Ok(match Storage::migrate(database).await? {
+        SchemaState::Absent => "the database had no schema and has that of this version now",
+        SchemaState::Current => "the database had the schema of this version already",
+        SchemaState::Older | SchemaState::Newer | SchemaState::Foreign => {
+            "the database had the schema of an earlier version and has that of this one now"
+        }
+    })
+}
+
+impl Parts {
+    /// What a configuration says.
+    pub(crate) fn of_config(config: &Config, keyring: Keyring, migrate: String) -> Self {
+        Self {
+            database: database(&config.database),
+            keyring,
+            settings: config.settings(),
+            hash_threads: config.hash.threads,
+            migrate,
+        }
+    }
+
+    /// Puts a platform together on a database that has the right schema and these keys.
+    pub(crate) async fn compose(self) -> Result<Composed> {
+        let storage = match Storage::connect(&self.database).await {
+            Ok(storage) => Arc::new(storage),
+            Err(ConnectError::Schema(SchemaState::Absent)) => {
+                bail!("the database has no schema yet: run `{}`", self.migrate)
+            }
+            Err(ConnectError::Schema(SchemaState::Older)) => bail!(
+                "the database has the schema of an earlier version: run `{}`",
+                self.migrate
+            ),
+            Err(error) => return Err(error.into()),
+        };
+        match storage.check_keys(&self.keyring.checks()).await? {
+            KeyVerdict::Belongs => {}
+            KeyVerdict::Foreign { key_id } => bail!(
+                "the key file does not belong to this database, which was written with a key \
+                 {key_id} that the file lacks or has another value of: name the key file that was \
+                 made for this database"
+            ),
+        }
+        let pool = HashPool::start(self.hash_threads).context("no thread can be started")?;
+        let platform = Platform::new(
+            Arc::clone(&storage) as Arc<dyn Store>,
+            self.keyring,
+            self.settings,
+            entropy(),
+            pool,
+        );
+        Ok(Composed {
+            platform: Arc::new(platform),
+            storage,
+        })
+    }
+}
+
+impl Composed {
+    /// The edge before this platform.
+    pub(crate) fn gateway(&self, reflection: bool) -> Gateway {
+        Gateway {
+            platform: Arc::clone(&self.platform),
+            upkeep: Arc::clone(&self.storage) as Arc<dyn Upkeep>,
+            entropy: entropy(),
+            reflection,
+        }
+    }
+
+    /// Deletes what retention ends, every minute, for as long as it is polled.
+    pub(crate) async fn keep_swept(&self, confirmations_kept: Duration) {
+        let mut interval = tokio::time::interval(Duration::from_secs(60));
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            interval.tick().await;
+            let now = SystemClock.now().as_millis();
+            let kept = i64::try_from(confirmations_kept.as_millis()).unwrap_or(i64::MAX);
+            let before = Timestamp::from_millis(now.saturating_sub(kept));
+            match self.storage.sweep(before).await {
+                Ok(0) => {}
+                Ok(rows) => tracing::info!(retention.rows = rows, "old rows were deleted"),
+                Err(error) => tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "old rows could not be deleted; the next try is in a minute"
+                ),
+            }
+        }
+    }
+
+    /// Closes the database, after what is under way.
+    pub(crate) async fn close(&self) {
+        self.storage.close().await;
+    }
+}
+
+fn entropy() -> Arc<dyn Entropy> {
+    Arc::new(SystemEntropy)
+}

@@ -1,0 +1,386 @@
+//! The configuration of `serve`: a TOML file, and environment variables that take precedence.
+//!
+//! `COUNTERSIGN_SET_PIN__MIN_DIGITS=8` sets `pin.min_digits`. An unknown key is an error, and each
+//! error names its key and says what would be right.
+
+mod check;
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use countersign_mfa::Settings;
+use countersign_primitives::{ExposeSecret, HashCost, SecretString, ThrottleRules};
+use figment::{
+    Figment,
+    error::Kind,
+    providers::{Env, Format as _, Toml},
+};
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::{database_url, logs};
+
+/// What environment variables that set a key begin with.
+const ENVIRONMENT: &str = "COUNTERSIGN_SET_";
+
+/// The address that is listened on where none is named.
+pub(crate) const DEFAULT_LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 50051);
+
+/// A configuration, checked, with all defaults filled in.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) listen: SocketAddr,
+    pub(crate) insecure: bool,
+    pub(crate) issuer: String,
+    pub(crate) database: Database,
+    pub(crate) keys: Keys,
+    pub(crate) pin: Pin,
+    pub(crate) hash: Hash,
+    pub(crate) throttle: Throttle,
+    pub(crate) confirmation: Confirmation,
+    pub(crate) limits: Limits,
+    pub(crate) retention: Retention,
+    pub(crate) log: Log,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Database {
+    #[serde(serialize_with = "masked")]
+    pub(crate) url: SecretString,
+    pub(crate) max_connections: u32,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Keys {
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Pin {
+    pub(crate) min_digits: usize,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Hash {
+    pub(crate) memory_kib: u32,
+    pub(crate) passes: u32,
+    pub(crate) lanes: u32,
+    pub(crate) threads: NonZeroUsize,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Throttle {
+    pub(crate) failures_per_lock: u32,
+    pub(crate) first_lock_seconds: u64,
+    pub(crate) longest_lock_seconds: u64,
+    pub(crate) cap: u32,
+    pub(crate) warn_at: Option<[u32; 2]>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Confirmation {
+    pub(crate) approve_within_seconds: u64,
+    pub(crate) redeem_within_seconds: u64,
+    pub(crate) attempts: u32,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Limits {
+    pub(crate) identifiers: usize,
+    pub(crate) authenticators: usize,
+    pub(crate) pending_enrolments: usize,
+    pub(crate) pending_confirmations: usize,
+    pub(crate) enrolment_seconds: u64,
+    pub(crate) enrolment_failures_per_hour: usize,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Retention {
+    pub(crate) request_ids_hours: u32,
+    pub(crate) confirmations_days: u32,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Log {
+    pub(crate) format: logs::Format,
+}
+
+impl Config {
+    /// Reads a file and the environment, and checks what they say.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("the configuration {} cannot be read", path.display()))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Self::parse(&text, folder)
+            .with_context(|| format!("the configuration {} is not right", path.display()))
+    }
+
+    /// Reads the text of a file, whose relative paths start at `folder`.
+    fn parse(text: &str, folder: &Path) -> Result<Self> {
+        let figment =
+            Figment::from(Toml::string(text)).merge(Env::prefixed(ENVIRONMENT).split("__"));
+        let mut config: Self = match figment.extract() {
+            Ok(config) => config,
+            Err(error) => bail!(explained(&error)),
+        };
+        let violations = config.violations();
+        if !violations.is_empty() {
+            bail!(violations.join("\n  "));
+        }
+        config.throttle.warn_at = Some(config.throttle.warnings());
+        config.keys.file = folder.join(&config.keys.file);
+        let url = database_url::resolved(config.database.url.expose_secret(), folder)?;
+        config.database.url = SecretString::from(url);
+        Ok(config)
+    }
+
+    /// What the use cases take from it.
+    pub(crate) fn settings(&self) -> Settings {
+        let mut settings = Settings::default();
+        settings.issuer.clone_from(&self.issuer);
+        settings.pin.min_digits = self.pin.min_digits;
+        settings.hash_cost = self.hash.cost();
+        settings.throttle = ThrottleRules {
+            failures_per_lock: self.throttle.failures_per_lock,
+            first_lock: Duration::from_secs(self.throttle.first_lock_seconds),
+            longest_lock: Duration::from_secs(self.throttle.longest_lock_seconds),
+            cap: self.throttle.cap,
+            warnings: self.throttle.warnings(),
+        };
+        settings.limits.identifiers = self.limits.identifiers;
+        settings.limits.authenticators = self.limits.authenticators;
+        settings.limits.pending_enrolments = self.limits.pending_enrolments;
+        settings.limits.pending_confirmations = self.limits.pending_confirmations;
+        settings.limits.enrolment_life = Duration::from_secs(self.limits.enrolment_seconds);
+        settings.limits.enrolment_failures = self.limits.enrolment_failures_per_hour;
+        settings.approve_within = Duration::from_secs(self.confirmation.approve_within_seconds);
+        settings.redeem_within = Duration::from_secs(self.confirmation.redeem_within_seconds);
+        settings.attempts = self.confirmation.attempts;
+        settings.request_life = hours(self.retention.request_ids_hours);
+        settings
+    }
+
+    /// How long confirmations are kept.
+    pub(crate) fn confirmations_kept(&self) -> Duration {
+        hours(24) * self.retention.confirmations_days
+    }
+
+    /// The effective settings as TOML, without secrets.
+    pub(crate) fn shown(&self) -> Result<String> {
+        Ok(toml::to_string(self)?)
+    }
+}
+
+impl Hash {
+    const fn cost(&self) -> HashCost {
+        HashCost {
+            memory_kib: self.memory_kib,
+            passes: self.passes,
+            lanes: self.lanes,
+        }
+    }
+
+    /// As many hashing threads as there are cores.
+    pub(crate) fn default_threads() -> NonZeroUsize {
+        thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+    }
+}
+
+impl Throttle {
+    /// When a subject is warned: as configured, or at half and at four fifths of the cap.
+    fn warnings(&self) -> [u32; 2] {
+        self.warn_at.unwrap_or([self.cap / 2, self.cap * 4 / 5])
+    }
+}
+
+const fn hours(count: u32) -> Duration {
+    Duration::from_secs(60 * 60 * count as u64)
+}
+
+/// What is wrong, with its key and what would be right. Never with what stands in the section
+/// `database`, where a password may be.
+fn explained(error: &figment::Error) -> String {
+    let path = error.path.join(".");
+    let source = error
+        .metadata
+        .as_ref()
+        .map_or("", |metadata| &metadata.name);
+    let is_environment = source.contains("environment");
+    let place = match (path.is_empty(), is_environment) {
+        (true, _) => String::new(),
+        (false, false) => format!("`{path}`: "),
+        (false, true) => {
+            let variable = path.replace('.', "__").to_uppercase();
+            format!("`{path}` (set by {ENVIRONMENT}{variable}): ")
+        }
+    };
+    let what = match &error.kind {
+        Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected)
+            if path.starts_with("database") =>
+        {
+            format!("must be {}", in_words(expected))
+        }
+        Kind::InvalidType(actual, expected) | Kind::InvalidValue(actual, expected) => {
+            format!("must be {}, and is {actual}", in_words(expected))
+        }
+        Kind::UnknownField(name, known) => {
+            let place = if path.is_empty() {
+                format!("`{name}`: ")
+            } else {
+                String::new()
+            };
+            format!(
+                "{place}there is no such key; those here are {}",
+                known.join(", ")
+            )
+        }
+        Kind::UnknownVariant(name, known) => {
+            format!("must be one of {}, and is `{name}`", known.join(", "))
+        }
+        // A syntax error quotes its line, which may hold a password: its frame has bars.
+        Kind::Message(text) => text
+            .lines()
+            .filter(|line| !line.contains('|'))
+            .collect::<Vec<_>>()
+            .join(": "),
+        other => other.to_string(),
+    };
+    let hint = if path == "listen" {
+        ": it must be like 127.0.0.1:50051"
+    } else {
+        ""
+    };
+    format!("{place}{what}{hint}")
+}
+
+/// What a value must be, without the names of Rust's types.
+fn in_words(expected: &str) -> &str {
+    match expected {
+        "u32" | "u64" | "usize" => "a whole number",
+        "a nonzero usize" => "a whole number from 1 on",
+        "a boolean" => "true or false",
+        other => other,
+    }
+}
+
+fn masked<S: Serializer>(url: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&database_url::masked(url.expose_secret()))
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: DEFAULT_LISTEN,
+            insecure: false,
+            issuer: Settings::default().issuer,
+            database: Database::default(),
+            keys: Keys::default(),
+            pin: Pin::default(),
+            hash: Hash::default(),
+            throttle: Throttle::default(),
+            confirmation: Confirmation::default(),
+            limits: Limits::default(),
+            retention: Retention::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self {
+            url: SecretString::from(""),
+            max_connections: 16,
+        }
+    }
+}
+
+impl Default for Pin {
+    fn default() -> Self {
+        let min_digits = Settings::default().pin.min_digits;
+        Self { min_digits }
+    }
+}
+
+impl Default for Hash {
+    fn default() -> Self {
+        let HashCost {
+            memory_kib,
+            passes,
+            lanes,
+        } = Settings::default().hash_cost;
+        Self {
+            memory_kib,
+            passes,
+            lanes,
+            threads: Self::default_threads(),
+        }
+    }
+}
+
+impl Default for Throttle {
+    fn default() -> Self {
+        let rules = ThrottleRules::default();
+        Self {
+            failures_per_lock: rules.failures_per_lock,
+            first_lock_seconds: rules.first_lock.as_secs(),
+            longest_lock_seconds: rules.longest_lock.as_secs(),
+            cap: rules.cap,
+            warn_at: None,
+        }
+    }
+}
+
+impl Default for Confirmation {
+    fn default() -> Self {
+        let settings = Settings::default();
+        Self {
+            approve_within_seconds: settings.approve_within.as_secs(),
+            redeem_within_seconds: settings.redeem_within.as_secs(),
+            attempts: settings.attempts,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let limits = Settings::default().limits;
+        Self {
+            identifiers: limits.identifiers,
+            authenticators: limits.authenticators,
+            pending_enrolments: limits.pending_enrolments,
+            pending_confirmations: limits.pending_confirmations,
+            enrolment_seconds: limits.enrolment_life.as_secs(),
+            enrolment_failures_per_hour: limits.enrolment_failures,
+        }
+    }
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            request_ids_hours: 24,
+            confirmations_days: 30,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

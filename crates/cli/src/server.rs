@@ -1,0 +1,91 @@
+//! Serving: what `dev` and `serve` have in common.
+
+use std::{io::ErrorKind, net::SocketAddr, process, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use tokio::{
+    net::TcpListener,
+    runtime::Runtime,
+    signal::unix::{Signal, SignalKind, signal},
+};
+
+use crate::{compose::Composed, output::say};
+
+/// The exit status of a program that a second Ctrl-C ends: 128 and the number of SIGINT.
+const INTERRUPTED: i32 = 130;
+
+/// Runs a command that waits for things.
+pub(crate) fn block_on<T>(command: impl Future<Output = Result<T>>) -> Result<T> {
+    Runtime::new()
+        .context("the runtime cannot be started")?
+        .block_on(command)
+}
+
+/// Listens on an address, which `setting` chose.
+pub(crate) async fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener> {
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => bail!(
+            "{address} is in use, perhaps by another `countersign`: stop that one, or choose \
+             another address with {setting}"
+        ),
+        Err(error) => Err(error).with_context(|| {
+            format!("{address} cannot be listened on: choose another address with {setting}")
+        }),
+    }
+}
+
+/// Serves until SIGINT or SIGTERM, then lets requests in flight finish.
+pub(crate) async fn serve(
+    composed: &Composed,
+    listener: TcpListener,
+    reflection: bool,
+    confirmations_kept: Duration,
+) -> Result<()> {
+    let signals = Signals::new()?;
+    let address = listener.local_addr()?;
+    say(format!("listening on {address}"));
+    tracing::info!(address = %address, "countersign is ready");
+    let serving =
+        countersign_gateway::serve(composed.gateway(reflection), listener, signals.stop());
+    let served = tokio::select! {
+        served = serving => served,
+        () = composed.keep_swept(confirmations_kept) => Ok(()),
+    };
+    composed.close().await;
+    served?;
+    tracing::info!("countersign has stopped");
+    Ok(())
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+
+    /// Waits for the first signal. The next one ends the program at once, which loses nothing that
+    /// was answered.
+    async fn stop(mut self) {
+        self.next().await;
+        tracing::info!("stopping: requests in flight may finish; a second signal stops at once");
+        tokio::spawn(async move {
+            self.next().await;
+            process::exit(INTERRUPTED);
+        });
+    }
+}

@@ -1,0 +1,337 @@
+//! PostgreSQL: one statement per change, and what a connection must be before it is used.
+
+use std::time::Duration;
+
+use countersign_mfa::ports::{Applied, Change};
+use countersign_primitives::{ExposeSecret, SubjectId};
+use countersign_security_identifiers::Binding;
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, QueryResult,
+    SqlxError, SqlxPostgresConnector, Statement, Value,
+    sqlx::{
+        self, ConnectOptions, Connection, Executor, PgConnection, Row,
+        postgres::{PgConnectOptions, PgPoolOptions},
+    },
+};
+
+use super::{Chore, Connections, OpenFor, SWEEP_BATCH, load, statement, warm::Warm};
+use crate::{ConnectError, Settings, error::Fault, rows::state_name};
+
+/// The oldest version that is tested.
+const LEAST_VERSION: u32 = 15;
+/// A connection that was idle for so long is tried before it is used: a firewall or a restart
+/// may have ended it. Trying each time would cost every request a round trip.
+pub(super) const TRY_IF_IDLE_FOR: Duration = Duration::from_secs(10);
+/// Connections are renewed now and then, so that those of a failover find their way back.
+pub(super) const LONGEST_LIFE: Duration = Duration::from_secs(30 * 60);
+
+pub(super) const LOAD: &str = load!("floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint");
+
+/// The guard is `g`, and all else hangs on it: where it finds no row, nothing is written. A
+/// request record that has lapsed is replaced.
+macro_rules! apply {
+    ($guard:literal) => {
+        concat!(
+            "WITH g AS (", $guard, " RETURNING version), ",
+            "c AS (INSERT INTO confirmation (subject_id, confirmation_id, created_at, state, body) ",
+            "SELECT $1, $8, $9, $10, $11 FROM g WHERE $8 IS NOT NULL ",
+            "ON CONFLICT (subject_id, confirmation_id) ",
+            "DO UPDATE SET state = EXCLUDED.state, body = EXCLUDED.body), ",
+            "e AS (INSERT INTO event (subject_id, version, at, caller, method, facts) ",
+            "SELECT $1, g.version, $2, $5, $6, $7 FROM g), ",
+            "r AS (INSERT INTO request ",
+            "(subject_id, caller, method, request_id, mac, answer, expires_at) ",
+            "SELECT $1, $12, $13, $14, $15, $16, $17 FROM g WHERE $14 IS NOT NULL ",
+            "ON CONFLICT (subject_id, caller, method, request_id) DO UPDATE ",
+            "SET mac = EXCLUDED.mac, answer = EXCLUDED.answer, expires_at = EXCLUDED.expires_at), ",
+            "b AS (INSERT INTO identifier ",
+            "(subject_id, identifier_id, kind, label, state, created_at, enabled_at, disabled_at) ",
+            "SELECT $1, uuid_send(i.id), i.kind, i.label, i.state, i.created_at, i.enabled_at, ",
+            "i.disabled_at FROM g, json_to_recordset($18::json) AS i (id uuid, kind text, ",
+            "label text, state text, created_at bigint, enabled_at bigint, disabled_at bigint) ",
+            "ON CONFLICT (subject_id, identifier_id) DO UPDATE ",
+            "SET label = EXCLUDED.label, state = EXCLUDED.state, ",
+            "enabled_at = EXCLUDED.enabled_at, disabled_at = EXCLUDED.disabled_at) ",
+            "SELECT version FROM g"
+        )
+    };
+}
+
+const APPLY_TO_ROW: &str = apply!(
+    "UPDATE subject SET version = version + 1, updated_at = GREATEST(updated_at, $2), \
+     secrets = COALESCE($3, secrets), counters = $4 WHERE subject_id = $1 AND version = $19"
+);
+
+const APPLY_FIRST: &str = apply!(
+    "INSERT INTO subject (subject_id, version, updated_at, secrets, counters) \
+     VALUES ($1, 1, $2, $3, $4) ON CONFLICT (subject_id) DO NOTHING"
+);
+
+const TAKE_SUBJECT: &str = "SELECT version FROM subject WHERE subject_id = $1 FOR UPDATE";
+
+/// Waits for it.
+const TAKE_CHORE: &str = "SELECT pg_advisory_xact_lock($1)";
+
+/// Rows that someone is writing are left for the next time. `$1` is the number of the chore, `$2`
+/// the instant, `$3` how many.
+macro_rules! sweep {
+    ($table:literal, $condition:literal) => {
+        concat!(
+            "WITH turn AS MATERIALIZED (SELECT pg_try_advisory_xact_lock($1) AS is_ours), ",
+            "gone AS (DELETE FROM ",
+            $table,
+            " WHERE ctid = ANY (ARRAY(",
+            "SELECT old.ctid FROM ",
+            $table,
+            " AS old, turn WHERE turn.is_ours AND old.",
+            $condition,
+            " LIMIT $3 FOR UPDATE OF old SKIP LOCKED)) RETURNING 1) ",
+            "SELECT count(*) AS gone FROM gone"
+        )
+    };
+}
+
+pub(super) const SWEEP_REQUESTS: &str = sweep!(
+    "request",
+    "expires_at <= COALESCE($2, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)"
+);
+pub(super) const SWEEP_CONFIRMATIONS: &str = sweep!("confirmation", "created_at < $2");
+
+/// Numbers of advisory locks, which share one space with whatever else uses the database: the
+/// upper half spells `csgn`.
+const LOCKS: i64 = 0x6373_676e_0000_0000;
+const SWEEP_LOCK: i64 = LOCKS + 3;
+
+const fn lock_of(chore: Chore) -> i64 {
+    match chore {
+        Chore::Migrate => LOCKS + 1,
+        Chore::CheckKeys => LOCKS + 2,
+    }
+}
+
+/// The one statement that writes a change.
+pub(super) fn apply(change: &Change) -> Statement {
+    let confirmation = change.confirmation.as_ref();
+    let request = change.request.as_ref();
+    let mut values: Vec<Value> = vec![
+        change.subject.as_str().into(),
+        change.now.as_millis().into(),
+        change.secrets.clone().into(),
+        change.counters.clone().into(),
+        change.event.caller.as_str().into(),
+        change.event.method.name().into(),
+        change.event.facts.as_str().into(),
+        confirmation.map(|c| c.id.as_bytes().to_vec()).into(),
+        confirmation.map(|c| c.created_at.as_millis()).into(),
+        confirmation.map(|c| c.state.to_owned()).into(),
+        confirmation.map(|c| c.body.clone()).into(),
+        request.map(|r| r.key.caller.as_str().to_owned()).into(),
+        request.map(|r| r.key.method.name().to_owned()).into(),
+        request.map(|r| r.key.id.as_bytes().to_vec()).into(),
+        request.map(|r| r.record.mac.clone()).into(),
+        request.map(|r| r.record.answer.clone()).into(),
+        request.map(|r| r.expires_at.as_millis()).into(),
+        as_json(&change.bindings).into(),
+    ];
+    let sql = match change.from_version {
+        Some(version) => {
+            values.push(version.into());
+            APPLY_TO_ROW
+        }
+        None => APPLY_FIRST,
+    };
+    statement(DbBackend::Postgres, sql, values)
+}
+
+/// What its answer says: the guard's row, or none.
+pub(super) const fn outcome(row: Option<&QueryResult>) -> Applied {
+    match row {
+        Some(_) => Applied::Written,
+        None => Applied::GuardMissed,
+    }
+}
+
+/// The bindings as one value, so that any number of them is the same statement.
+fn as_json(bindings: &[Binding]) -> Option<String> {
+    if bindings.is_empty() {
+        return None;
+    }
+    let rows = bindings.iter().map(|binding| {
+        serde_json::json!({
+            "id": binding.id.to_string(),
+            "kind": binding.kind.name(),
+            "label": binding.label.as_str(),
+            "state": state_name(binding.state),
+            "created_at": binding.created_at.as_millis(),
+            "enabled_at": binding.enabled_at.as_millis(),
+            "disabled_at": binding.disabled_at.map(|at| at.as_millis()),
+        })
+    });
+    Some(serde_json::Value::Array(rows.collect()).to_string())
+}
+
+/// A statement of its own: were the rows read in the same one, a wait for the lock would leave
+/// the confirmation and the request's record as they were before the wait.
+pub(super) async fn take_subject(
+    transaction: &DatabaseTransaction,
+    subject: &SubjectId,
+) -> Result<(), DbErr> {
+    let subject = subject.as_str().into();
+    transaction
+        .query_one_raw(statement(DbBackend::Postgres, TAKE_SUBJECT, [subject]))
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn take_chore(
+    transaction: &DatabaseTransaction,
+    chore: Chore,
+) -> Result<(), DbErr> {
+    let lock = lock_of(chore).into();
+    transaction
+        .query_one_raw(statement(DbBackend::Postgres, TAKE_CHORE, [lock]))
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn sweep(
+    connection: &DatabaseConnection,
+    sql: &str,
+    instant: Option<i64>,
+) -> Result<u64, DbErr> {
+    let most = i64::try_from(SWEEP_BATCH).unwrap_or(i64::MAX);
+    let values = [SWEEP_LOCK.into(), instant.into(), most.into()];
+    let row = connection
+        .query_one_raw(statement(DbBackend::Postgres, sql, values))
+        .await?;
+    let gone = row.map(|row| row.try_get::<i64>("", "gone")).transpose()?;
+    Ok(gone.and_then(|gone| u64::try_from(gone).ok()).unwrap_or(0))
+}
+
+pub(super) async fn open(
+    settings: &Settings,
+    purpose: OpenFor,
+) -> Result<Connections, ConnectError> {
+    let options = settings
+        .url
+        .expose_secret()
+        .parse::<PgConnectOptions>()
+        .map_err(|error| ConnectError::Url(Fault::while_connecting(&error)))?
+        .disable_statement_logging();
+    let session = session(settings, purpose);
+
+    // The pool would keep trying until its timeout, and only log why a server will not do.
+    let first = async {
+        let mut connection = options.connect().await?;
+        let fitness = prepare_and_check(&mut connection, &session).await;
+        // Terminated politely so that the server's log shows no lost connection.
+        let _ = connection.close().await;
+        fitness
+    };
+    tokio::time::timeout(settings.connect_timeout, first)
+        .await
+        .unwrap_or(Err(SqlxError::PoolTimedOut))
+        .map_err(|error| ConnectError::Unreachable(Fault::while_connecting(&error)))??;
+
+    // Locks and rare errands have a quarter to themselves, so that neither they nor the hot path
+    // can take all.
+    let rare = (settings.max_connections / 4).max(1);
+    let hot = settings.max_connections.saturating_sub(rare).max(1);
+    let hot = usize::try_from(hot).unwrap_or(1);
+    let warm = Warm::new(
+        options.clone(),
+        session.clone(),
+        hot,
+        settings.connect_timeout,
+    );
+    let pool = PgPoolOptions::new()
+        .max_connections(rare)
+        .acquire_timeout(settings.connect_timeout)
+        .max_lifetime(LONGEST_LIFE)
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for >= TRY_IF_IDLE_FOR {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+        .after_connect(move |connection, _| {
+            let session = session.clone();
+            Box::pin(async move {
+                prepare_and_check(connection, &session)
+                    .await?
+                    .map_err(|unfit| SqlxError::Configuration(unfit.into()))
+            })
+        })
+        .connect_lazy_with(options);
+    let pool = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
+    Ok(Connections {
+        read: pool.clone(),
+        write: pool,
+        warm: Some(warm),
+    })
+}
+
+/// What a session is set to, over what role, database and URL say.
+///
+/// At READ COMMITTED a guard that loses a race finds no row; at the higher levels it would be an
+/// error. A transaction left open, by a gateway that was stopped in it, must not hold a subject.
+fn session(settings: &Settings, purpose: OpenFor) -> String {
+    let timeout = match purpose {
+        OpenFor::Service => settings.statement_timeout.as_millis(),
+        OpenFor::Migration => 0,
+    };
+    format!(
+        "SET synchronous_commit = on; \
+         SET default_transaction_isolation = 'read committed'; \
+         SET default_transaction_read_only = off; \
+         SET statement_timeout = {timeout}; \
+         SET idle_in_transaction_session_timeout = {timeout}"
+    )
+}
+
+pub(super) async fn prepare_and_check(
+    connection: &mut PgConnection,
+    session: &str,
+) -> Result<Result<(), ConnectError>, SqlxError> {
+    // Asked before anything is set, which an old server might refuse for reasons of its own.
+    let row = sqlx::query(
+        "SELECT current_setting('fsync') AS fsync, pg_is_in_recovery() AS is_in_recovery, \
+         current_setting('server_version') AS version, \
+         current_setting('server_version_num')::int / 10000 AS major",
+    )
+    .persistent(false)
+    .fetch_one(&mut *connection)
+    .await?;
+    let major: i32 = row.try_get("major")?;
+    if u32::try_from(major).is_ok_and(|major| major < LEAST_VERSION) {
+        return Ok(Err(ConnectError::TooOld {
+            version: row.try_get("version")?,
+            least: LEAST_VERSION,
+        }));
+    }
+    if row.try_get::<bool, _>("is_in_recovery")? {
+        return Ok(Err(ConnectError::InRecovery));
+    }
+    if row.try_get::<&str, _>("fsync")? != "on" {
+        return Ok(Err(ConnectError::FsyncOff));
+    }
+    connection
+        .execute(sqlx::AssertSqlSafe(session.to_owned()))
+        .await?;
+    let row = sqlx::query("SELECT current_setting('synchronous_commit') AS value")
+        .persistent(false)
+        .fetch_one(&mut *connection)
+        .await?;
+    let value: String = row.try_get("value")?;
+    Ok(if value == "on" {
+        Ok(())
+    } else {
+        Err(ConnectError::SettingRefused {
+            name: "synchronous_commit",
+            value,
+        })
+    })
+}

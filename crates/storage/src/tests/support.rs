@@ -1,0 +1,317 @@
+//! A database of a test's own, a clock that is moved by hand, and changes to apply.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use countersign_mfa::{
+    Call, Caller, HashPool, Method, Platform, SystemEntropy,
+    ports::{
+        Applied, Change, ConfirmationWrite, Event, LoadKey, Lock, RequestKey, RequestRecord,
+        RequestWrite, Rows, Store, StoreError, StoredEvent,
+    },
+};
+use countersign_primitives::{
+    Clock, ConfirmationId, ExposeSecret, IdentifierId, Label, RequestId, SecretBytes, SubjectId,
+    Timestamp,
+};
+use countersign_security_identifiers::{Binding, BindingState, Kind};
+use rand::{SeedableRng, rngs::StdRng};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, EntityTrait, PaginatorTrait, SqlxPostgresConnector,
+    sqlx::postgres::PgPoolOptions,
+};
+use tempfile::TempDir;
+
+use crate::{
+    Settings, Storage, TimeSource,
+    entities::{confirmation, event, identifier, request, subject},
+};
+
+/// The instant at which tests begin.
+pub(super) const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+/// A clock that stands still until it is set.
+pub(super) struct HandClock(AtomicI64);
+
+impl HandClock {
+    pub(super) fn set(&self, now: Timestamp) {
+        self.0.store(now.as_millis(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+pub(super) struct TestDb {
+    pub(super) settings: Settings,
+    pub(super) storage: Storage,
+    pub(super) clock: Arc<HandClock>,
+    method: Method,
+    _folder: Option<TempDir>,
+    database: Option<Database>,
+}
+
+/// A database that a test made on the server.
+pub(super) struct Database {
+    pub(super) admin: DatabaseConnection,
+    pub(super) server: String,
+    pub(super) name: String,
+}
+
+impl Database {
+    /// `None`, and a line that says so, where no server is named.
+    pub(super) async fn create() -> Option<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let Ok(server) = std::env::var("COUNTERSIGN_TEST_POSTGRES") else {
+            println!("left out: COUNTERSIGN_TEST_POSTGRES names no PostgreSQL server");
+            return None;
+        };
+        let server = server.trim_end_matches('/').to_owned();
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("storage_{}_{number}", std::process::id());
+        let admin = connect(&format!("{server}/postgres"));
+        admin
+            .execute_unprepared(&format!("CREATE DATABASE {name}"))
+            .await
+            .unwrap();
+        Some(Self {
+            admin,
+            server,
+            name,
+        })
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("{}/{}", self.server, self.name)
+    }
+
+    pub(super) async fn run(&self, sql: &str) {
+        self.admin.execute_unprepared(sql).await.unwrap();
+    }
+
+    pub(super) async fn drop_database(&self) {
+        self.run(&format!("DROP DATABASE {} WITH (FORCE)", self.name))
+            .await;
+    }
+}
+
+/// A connection that is none of the storage's.
+pub(super) fn connect(url: &str) -> DatabaseConnection {
+    let pool = PgPoolOptions::new().max_connections(1).connect_lazy(url);
+    SqlxPostgresConnector::from_sqlx_postgres_pool(pool.unwrap())
+}
+
+impl TestDb {
+    pub(super) async fn sqlite() -> Self {
+        let folder = TempDir::new().unwrap();
+        let settings = Settings::sqlite_file(&folder.path().join("test 100%.db"));
+        Self::with(settings, Some(folder), None).await
+    }
+
+    pub(super) async fn postgres() -> Option<Self> {
+        let database = Database::create().await?;
+        let settings = Settings::new(database.url());
+        Some(Self::with(settings, None, Some(database)).await)
+    }
+
+    async fn with(
+        mut settings: Settings,
+        folder: Option<TempDir>,
+        database: Option<Database>,
+    ) -> Self {
+        let clock = Arc::new(HandClock(AtomicI64::new(START.as_millis())));
+        let as_clock: Arc<dyn Clock> = clock.clone();
+        settings.time = TimeSource::Clock(as_clock);
+        let _ = Storage::migrate(&settings).await.unwrap();
+        let storage = Storage::connect(&settings).await.unwrap();
+        Self {
+            settings,
+            storage,
+            clock,
+            method: a_method().await,
+            _folder: folder,
+            database,
+        }
+    }
+
+    pub(super) async fn drop_database(&self) {
+        self.storage.close().await;
+        if let Some(database) = &self.database {
+            database.drop_database().await;
+        }
+    }
+
+    pub(super) fn url(&self) -> String {
+        self.settings.url.expose_secret().to_owned()
+    }
+
+    /// A second gateway on the same database.
+    pub(super) async fn another(&self) -> Storage {
+        Storage::connect(&self.settings).await.unwrap()
+    }
+
+    /// A change of every kind at once.
+    pub(super) fn change(&self, subject: &str, from_version: Option<i64>) -> Change {
+        Change {
+            subject: subject_id(subject),
+            from_version,
+            now: self.clock.now(),
+            secrets: Some(b"sealed".to_vec()),
+            counters: b"counters".to_vec(),
+            event: Event {
+                caller: Caller::local(),
+                method: self.method,
+                facts: "[{\"kind\":\"TESTED\"}]".to_owned(),
+            },
+            confirmation: Some(ConfirmationWrite {
+                id: confirmation_id(1),
+                created_at: START,
+                state: "PENDING",
+                body: b"body".to_vec(),
+            }),
+            request: Some(RequestWrite {
+                key: self.request(1),
+                record: RequestRecord {
+                    mac: b"mac".to_vec(),
+                    answer: b"answer".to_vec(),
+                },
+                expires_at: START.plus(Duration::from_secs(60)),
+            }),
+            bindings: vec![binding(1, BindingState::Enabled)],
+        }
+    }
+
+    /// A change of nothing but the subject's row and the event.
+    pub(super) fn small_change(&self, subject: &str, from_version: Option<i64>) -> Change {
+        Change {
+            confirmation: None,
+            request: None,
+            bindings: Vec::new(),
+            ..self.change(subject, from_version)
+        }
+    }
+
+    pub(super) fn request(&self, number: u8) -> RequestKey {
+        RequestKey {
+            caller: Caller::local(),
+            method: self.method,
+            id: RequestId::from_bytes([number; 16]),
+        }
+    }
+
+    /// The key of everything that `change` writes.
+    pub(super) fn key(&self, subject: &str) -> LoadKey {
+        LoadKey {
+            subject: subject_id(subject),
+            confirmation: Some(confirmation_id(1)),
+            request: Some(self.request(1)),
+        }
+    }
+
+    pub(super) async fn load(&self, subject: &str) -> Rows {
+        self.storage.load(&self.key(subject)).await.unwrap()
+    }
+
+    pub(super) async fn version(&self, subject: &str) -> Option<i64> {
+        self.load(subject).await.subject.map(|row| row.version)
+    }
+
+    /// Rows in each table of subjects.
+    pub(super) async fn counts(&self) -> [u64; 5] {
+        let db = &self.storage.read;
+        [
+            subject::Entity::find().count(db).await.unwrap(),
+            confirmation::Entity::find().count(db).await.unwrap(),
+            event::Entity::find().count(db).await.unwrap(),
+            request::Entity::find().count(db).await.unwrap(),
+            identifier::Entity::find().count(db).await.unwrap(),
+        ]
+    }
+
+    /// Every row of every table of subjects.
+    pub(super) async fn everything(&self) -> String {
+        let db = &self.storage.read;
+        format!(
+            "{:?} {:?} {:?} {:?} {:?}",
+            subject::Entity::find().all(db).await.unwrap(),
+            confirmation::Entity::find().all(db).await.unwrap(),
+            event::Entity::find().all(db).await.unwrap(),
+            request::Entity::find().all(db).await.unwrap(),
+            identifier::Entity::find().all(db).await.unwrap(),
+        )
+    }
+}
+
+pub(super) fn subject_id(text: &str) -> SubjectId {
+    SubjectId::parse(text).unwrap()
+}
+
+pub(super) const fn confirmation_id(number: u8) -> ConfirmationId {
+    ConfirmationId::from_bytes([number; 16])
+}
+
+pub(super) fn binding(number: u8, state: BindingState) -> Binding {
+    Binding {
+        id: IdentifierId::from_bytes([number; 16]),
+        kind: Kind::Totp,
+        label: Label::parse("Phone \"of\" Zoë").unwrap(),
+        state,
+        created_at: START,
+        enabled_at: START.plus(Duration::from_secs(1)),
+        disabled_at: None,
+    }
+}
+
+/// Methods are named in `countersign_mfa` alone, so one is overheard there.
+pub(crate) async fn a_method() -> Method {
+    #[derive(Default)]
+    struct Ear(Mutex<Option<Method>>);
+
+    #[async_trait]
+    impl Store for Ear {
+        async fn load(&self, key: &LoadKey) -> Result<Rows, StoreError> {
+            *self.0.lock().unwrap() = key.request.as_ref().map(|request| request.method);
+            Err(StoreError::Unavailable("that is all".into()))
+        }
+        async fn apply(&self, _: Change) -> Result<Applied, StoreError> {
+            unreachable!()
+        }
+        async fn lock(&self, _: &LoadKey) -> Result<(Rows, Box<dyn Lock>), StoreError> {
+            unreachable!()
+        }
+        async fn bindings(&self, _: &SubjectId) -> Result<Vec<Binding>, StoreError> {
+            unreachable!()
+        }
+        async fn events(&self, _: &SubjectId, _: u64) -> Result<Vec<StoredEvent>, StoreError> {
+            unreachable!()
+        }
+    }
+
+    let file = countersign_keyring::generate_file(&mut StdRng::seed_from_u64(1));
+    let ear = Arc::new(Ear::default());
+    let store: Arc<dyn Store> = ear.clone();
+    let platform = Platform::new(
+        store,
+        countersign_keyring::parse_file(file.expose_secret()).unwrap(),
+        countersign_mfa::Settings::default(),
+        Arc::new(SystemEntropy),
+        HashPool::start(std::num::NonZeroUsize::MIN).unwrap(),
+    );
+    let call = Call {
+        subject: subject_id("anna"),
+        caller: Caller::local(),
+        request: None,
+        body: SecretBytes::new(Vec::new()),
+    };
+    let _ = platform.cancel(&call, confirmation_id(1)).await;
+    ear.0.lock().unwrap().unwrap()
+}

@@ -1,0 +1,117 @@
+//! What keeps a store in order: the key check and retention.
+
+use async_trait::async_trait;
+use countersign_mfa::ports::KeyCheck;
+use countersign_mfa::ports::{KeyVerdict, StoreError, Upkeep};
+use countersign_primitives::Timestamp;
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, Statement};
+
+use crate::{
+    Storage,
+    dialect::{Chore, SWEEP_BATCH},
+    entities::key_check,
+    error::{Fault, committed_or_not, nothing_written},
+    storage::within,
+};
+
+#[async_trait]
+impl Upkeep for Storage {
+    async fn ping(&self) -> Result<(), StoreError> {
+        let statement = Statement::from_string(self.read.get_database_backend(), "SELECT 1");
+        within(self.patience, self.read.query_one_raw(statement))
+            .await
+            .map_err(|error| nothing_written(&error))?;
+        Ok(())
+    }
+
+    async fn check_keys(&self, checks: &[KeyCheck]) -> Result<KeyVerdict, StoreError> {
+        // In a task of its own, for the reason that `lock` has.
+        let (storage, checks) = (self.clone(), checks.to_vec());
+        tokio::spawn(async move { storage.compare_and_note(&checks).await })
+            .await
+            .unwrap_or_else(|_| {
+                Err(StoreError::Unavailable(
+                    Fault::new("the check was given up").into(),
+                ))
+            })
+    }
+
+    async fn sweep(&self, confirmations_before: Timestamp) -> Result<u64, StoreError> {
+        let mut deleted = 0;
+        loop {
+            let now = self.clock.as_ref().map(|clock| clock.now());
+            let batch = self.dialect.sweep_requests(&self.write, now);
+            let gone = self.swept(batch).await?;
+            deleted += gone;
+            if gone < SWEEP_BATCH {
+                break;
+            }
+        }
+        loop {
+            let batch = self
+                .dialect
+                .sweep_confirmations(&self.write, confirmations_before);
+            let gone = self.swept(batch).await?;
+            deleted += gone;
+            if gone < SWEEP_BATCH {
+                return Ok(deleted);
+            }
+        }
+    }
+}
+
+impl Storage {
+    /// A batch that may or may not be deleted is deleted the next time.
+    async fn swept(
+        &self,
+        batch: impl Future<Output = Result<u64, DbErr>>,
+    ) -> Result<u64, StoreError> {
+        within(self.patience, batch)
+            .await
+            .map_err(|error| nothing_written(&error))
+    }
+
+    /// Rows may be sealed with any key that was ever noted, so a key file must have them all.
+    async fn compare_and_note(&self, checks: &[KeyCheck]) -> Result<KeyVerdict, StoreError> {
+        let compared = async {
+            let transaction = self.dialect.begin(&self.write).await?;
+            self.dialect
+                .take_chore(&transaction, Chore::CheckKeys)
+                .await?;
+            let noted = key_check::Entity::find().all(&transaction).await?;
+            let unlike = noted.iter().find(|noted| {
+                !checks.iter().any(|check| {
+                    check.key_id == noted.key_id
+                        && check.usage == noted.usage
+                        && check.value == noted.value
+                })
+            });
+            if let Some(noted) = unlike {
+                let key_id = noted.key_id.clone();
+                transaction.rollback().await?;
+                return Ok(Err(KeyVerdict::Foreign { key_id }));
+            }
+            let is_noted = |check: &&KeyCheck| noted.iter().any(|n| n.key_id == check.key_id);
+            for check in checks.iter().filter(|check| !is_noted(check)) {
+                let row = key_check::ActiveModel {
+                    key_id: Set(check.key_id.clone()),
+                    usage: Set(check.usage.to_owned()),
+                    value: Set(check.value.clone()),
+                };
+                key_check::Entity::insert(row)
+                    .exec_without_returning(&transaction)
+                    .await?;
+            }
+            Ok(Ok(transaction))
+        };
+        let transaction = match within(self.patience, compared).await {
+            Ok(Ok(transaction)) => transaction,
+            Ok(Err(verdict)) => return Ok(verdict),
+            Err(error) => return Err(nothing_written(&error)),
+        };
+        within(self.patience, transaction.commit())
+            .await
+            .map_err(|error| committed_or_not(&error))?;
+        Ok(KeyVerdict::Belongs)
+    }
+}
