@@ -60,6 +60,8 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let span = self.span(&request);
+        // Others are streams, of health and reflection, which are not over when they are answered.
+        let is_ours = request.uri().path().starts_with("/countersign.");
         let answered = span.in_scope(|| self.inner.call(request));
         let answer = async move {
             // What happened stands in the log by way of the panic hook, without the message, which
@@ -73,7 +75,8 @@ where
                 Code::Unknown | Code::Internal | Code::Unavailable | Code::DataLoss => {
                     tracing::warn!(rpc.code = ?code, "a request was answered");
                 }
-                _ => tracing::info!(rpc.code = ?code, "a request was answered"),
+                _ if is_ours => tracing::info!(rpc.code = ?code, "a request was answered"),
+                _ => tracing::debug!(rpc.code = ?code, "a stream was opened"),
             }
             Ok(response)
         };

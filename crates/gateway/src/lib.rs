@@ -42,6 +42,18 @@ const HEALTH_INTERVAL: Duration = Duration::from_secs(2);
 /// How long requests in flight may take after the stop was asked for.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// How long those who watch the health service have to hear that it stops.
+const LAST_WORD: Duration = Duration::from_millis(100);
+
+/// What the health service knows: the whole server, and each service.
+const SERVICES: [&str; 5] = [
+    "",
+    "countersign.v1.ConfirmationService",
+    "countersign.v1.IdentifierService",
+    "countersign.v1.PinService",
+    "countersign.v1.TotpService",
+];
+
 /// What the edge stands before.
 #[derive(Clone)]
 pub struct Gateway {
@@ -125,6 +137,11 @@ pub async fn serve(
         stop.await;
         watch.abort();
         set_all(&reporter, ServingStatus::NotServing).await;
+        tokio::time::sleep(LAST_WORD).await;
+        // Ends the streams of those who watch, which would hold the stop for as long as it waits.
+        for name in SERVICES {
+            reporter.clone().clear_service_status(name).await;
+        }
         let _ = stopping.send(());
     };
     let serving = router.serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown);
@@ -152,13 +169,7 @@ async fn watch_health(reporter: HealthReporter, upkeep: Arc<dyn Upkeep>) {
 
 /// Sets the status of the whole server and of each service.
 async fn set_all(reporter: &HealthReporter, status: ServingStatus) {
-    for name in [
-        "",
-        "countersign.v1.ConfirmationService",
-        "countersign.v1.IdentifierService",
-        "countersign.v1.PinService",
-        "countersign.v1.TotpService",
-    ] {
+    for name in SERVICES {
         reporter.set_service_status(name, status).await;
     }
 }

@@ -21,7 +21,8 @@ pub struct Sight {
     pub pin: PinView,
     /// Failures of the PIN since its last success.
     pub pin_failures: u32,
-    /// The identifiers in the registry, with their failures over all purposes.
+    /// The identifiers with their failures over all purposes, then those that were disabled for
+    /// good.
     pub identifiers: Vec<(IdentifierView, u32)>,
     /// The latest events, latest first.
     pub events: Vec<StoredEvent>,
@@ -69,11 +70,13 @@ impl Platform {
         let identifiers = registry.identifiers().iter().map(|identifier| {
             (IdentifierView::new(identifier, now), identifier.total_failures())
         });
+        let gone = self.gone(subject).await?.into_iter();
+        let gone = gone.map(|identifier| (identifier, 0));
         Ok(Sight {
             is_known,
             pin: PinView::new(&registry, now),
             pin_failures: registry.pin().map_or(0, |entry| entry.failures()),
-            identifiers: identifiers.collect(),
+            identifiers: identifiers.chain(gone).collect(),
             events: self.store.events(subject, EVENTS_SHOWN).await?,
         })
     }

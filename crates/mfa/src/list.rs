@@ -39,9 +39,7 @@ impl Platform {
         let snapshot = self.look(subject, None).await?;
         let mut identifiers = listed(&snapshot);
         if show_disabled {
-            let gone = self.store.bindings(subject).await?.into_iter();
-            let is_gone = |binding: &Binding| binding.state == BindingState::Disabled;
-            identifiers.extend(gone.filter(is_gone).map(disabled));
+            identifiers.extend(self.gone(subject).await?);
         }
         identifiers.sort_by_key(|identifier| (identifier.created_at, identifier.id));
 
@@ -74,6 +72,13 @@ impl Platform {
             next,
             pin: PinView::new(&snapshot.registry, snapshot.now),
         })
+    }
+
+    /// The identifiers of a subject that were disabled for good.
+    pub(crate) async fn gone(&self, subject: &SubjectId) -> Result<Vec<IdentifierView>, Error> {
+        let bindings = self.store.bindings(subject).await?.into_iter();
+        let is_gone = |binding: &Binding| binding.state == BindingState::Disabled;
+        Ok(bindings.filter(is_gone).map(disabled).collect())
     }
 
     /// One identifier of a subject, disabled ones included.
