@@ -21,6 +21,9 @@ fn of_metadata(metadata: &MetadataMap) -> Result<Caller, Status> {
     };
     let name = name.to_str().unwrap_or_default();
     Caller::parse(name).map_err(|error| {
-        status::invalid(vec![FieldViolation::new(CALLER_METADATA, error.to_string())])
+        status::invalid(vec![FieldViolation::new(
+            CALLER_METADATA,
+            error.to_string(),
+        )])
     })
 }

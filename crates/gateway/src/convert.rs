@@ -32,9 +32,7 @@ impl Reader {
 
     /// The value of a field, or a violation.
     pub(crate) fn take<T, E: Display>(&mut self, field: &str, value: Result<T, E>) -> Option<T> {
-        value
-            .map_err(|error| self.violation(field, error))
-            .ok()
+        value.map_err(|error| self.violation(field, error)).ok()
     }
 
     /// The subject of a request.

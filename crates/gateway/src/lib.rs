@@ -159,7 +159,10 @@ async fn watch_health(reporter: HealthReporter, upkeep: Arc<dyn Upkeep>) {
         let status = match upkeep.ping().await {
             Ok(()) => ServingStatus::Serving,
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the database is away");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the database is away"
+                );
                 ServingStatus::NotServing
             }
         };

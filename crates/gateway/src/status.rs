@@ -58,9 +58,11 @@ pub(crate) fn of_error(error: Error) -> Status {
             let reason = ErrorReason::TooManyPendingConfirmations;
             retry_at(Code::ResourceExhausted, reason, text, at)
         }
-        Error::TooManyIdentifiers => {
-            failed(Code::ResourceExhausted, ErrorReason::TooManyIdentifiers, text)
-        }
+        Error::TooManyIdentifiers => failed(
+            Code::ResourceExhausted,
+            ErrorReason::TooManyIdentifiers,
+            text,
+        ),
         Error::TooManyEnrolments(at) => {
             let reason = ErrorReason::TooManyPendingEnrolments;
             retry_at(Code::ResourceExhausted, reason, text, at)
@@ -74,7 +76,10 @@ pub(crate) fn of_error(error: Error) -> Status {
         Error::SubjectBusy => busy(ErrorReason::SubjectBusy, text),
         Error::HashPoolBusy => busy(ErrorReason::HashPoolBusy, text),
         Error::Unavailable(source) => {
-            tracing::warn!(error = &source as &dyn std::error::Error, "storage is not available");
+            tracing::warn!(
+                error = &source as &dyn std::error::Error,
+                "storage is not available"
+            );
             unavailable(ErrorReason::StorageUnavailable, text)
         }
         Error::OutcomeUnknown => {
@@ -82,7 +87,10 @@ pub(crate) fn of_error(error: Error) -> Status {
             unavailable(ErrorReason::OutcomeUnknown, text)
         }
         Error::Internal(source) => {
-            tracing::error!(error = &*source as &dyn std::error::Error, "a request failed inside");
+            tracing::error!(
+                error = &*source as &dyn std::error::Error,
+                "a request failed inside"
+            );
             internal()
         }
     }
@@ -113,27 +121,28 @@ pub(crate) fn internal() -> Status {
     failed(Code::Internal, ErrorReason::Internal, "an internal error")
 }
 
-/// Gives a status that was made elsewhere the details that each of ours has.
+/// Gives a status that was made elsewhere, by the transport, the details that each of ours has.
+/// A message that cannot be read is `INTERNAL` or `OUT_OF_RANGE` there, and the caller's mistake.
 pub(crate) fn with_details(status: &Status) -> Status {
-    let reason = match status.code() {
-        Code::Unimplemented => ErrorReason::MethodUnknown,
-        Code::Cancelled | Code::DeadlineExceeded => ErrorReason::OutcomeUnknown,
-        Code::InvalidArgument
-        | Code::OutOfRange
-        | Code::ResourceExhausted
-        | Code::FailedPrecondition => ErrorReason::InvalidField,
-        Code::Ok
+    let (code, reason) = match status.code() {
+        Code::Unimplemented => (Code::Unimplemented, ErrorReason::MethodUnknown),
+        code @ (Code::Cancelled | Code::DeadlineExceeded) => (code, ErrorReason::OutcomeUnknown),
+        Code::Internal | Code::OutOfRange | Code::InvalidArgument => {
+            (Code::InvalidArgument, ErrorReason::InvalidField)
+        }
+        code @ (Code::Ok
         | Code::Unknown
         | Code::NotFound
         | Code::AlreadyExists
         | Code::PermissionDenied
+        | Code::ResourceExhausted
+        | Code::FailedPrecondition
         | Code::Aborted
-        | Code::Internal
         | Code::Unavailable
         | Code::DataLoss
-        | Code::Unauthenticated => ErrorReason::Internal,
+        | Code::Unauthenticated) => (code, ErrorReason::Internal),
     };
-    failed(status.code(), reason, status.message())
+    failed(code, reason, status.message())
 }
 
 fn failed(code: Code, reason: ErrorReason, text: impl Into<String>) -> Status {

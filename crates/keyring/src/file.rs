@@ -104,9 +104,8 @@ pub fn parse_file(text: &str) -> Result<Keyring, KeyFileError> {
     let mut keys: Vec<Key> = Vec::new();
     for (number, entry) in (1..).zip(file.key) {
         let key = parse_entry(number, &entry)?;
-        let is_known = |other: &Key| {
-            other.id == key.id || other.secret.expose() == key.secret.expose()
-        };
+        let is_known =
+            |other: &Key| other.id == key.id || other.secret.expose() == key.secret.expose();
         if keys.iter().any(is_known) {
             return Err(KeyFileError::Twice { number });
         }

@@ -68,7 +68,10 @@ impl Platform {
             ..
         } = self.look(subject, None).await?;
         let identifiers = registry.identifiers().iter().map(|identifier| {
-            (IdentifierView::new(identifier, now), identifier.total_failures())
+            (
+                IdentifierView::new(identifier, now),
+                identifier.total_failures(),
+            )
         });
         let gone = self.gone(subject).await?.into_iter();
         let gone = gone.map(|identifier| (identifier, 0));
@@ -124,7 +127,7 @@ impl Platform {
 
 impl UseCase for Act<'_> {
     type Answer = ();
-    const METHOD: Method = Method("countersign admin");
+    const METHOD: Method = Method::named("countersign admin");
 
     fn decide(
         &self,

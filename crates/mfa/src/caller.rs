@@ -56,9 +56,14 @@ impl fmt::Display for Caller {
 
 /// What is asked for: each mutation has one name, part of the key of its request records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Method(pub(crate) &'static str);
+pub struct Method(&'static str);
 
 impl Method {
+    /// The method of this name.
+    pub const fn named(name: &'static str) -> Self {
+        Self(name)
+    }
+
     /// The name.
     pub const fn name(self) -> &'static str {
         self.0

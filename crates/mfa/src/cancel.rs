@@ -33,7 +33,7 @@ impl Platform {
 
 impl UseCase for Cancel {
     type Answer = ConfirmationView;
-    const METHOD: Method = Method("ConfirmationService.Cancel");
+    const METHOD: Method = Method::named("ConfirmationService.Cancel");
 
     fn confirmation(&self) -> Option<ConfirmationId> {
         Some(self.confirmation)

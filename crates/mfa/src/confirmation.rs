@@ -232,12 +232,9 @@ impl Confirmation {
             self.passed.push(passed);
         }
         let complete = self.paths.iter().any(|path| {
-            path.stages.iter().all(|stage| {
-                stage
-                    .options
-                    .iter()
-                    .any(|option| self.has_passed(*option))
-            })
+            path.stages
+                .iter()
+                .all(|stage| stage.options.iter().any(|option| self.has_passed(*option)))
         });
         if complete {
             self.phase = if self.redeem_on_approval {
@@ -267,9 +264,9 @@ impl Confirmation {
 
     /// Whether every authenticator that passed is still what it was then.
     pub(crate) fn still_stands(&self, registry: &Registry) -> bool {
-        self.passed.iter().all(|passed| {
-            bound_at(registry, passed.authenticator) == Some(passed.bound_at)
-        })
+        self.passed
+            .iter()
+            .all(|passed| bound_at(registry, passed.authenticator) == Some(passed.bound_at))
     }
 
     /// What callers see at an instant.

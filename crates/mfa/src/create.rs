@@ -7,7 +7,7 @@ use minicbor::{CborLen, Decode, Encode};
 use rand::rngs::StdRng;
 
 use crate::{
-    ConfirmationView, Error, Method, Operation, Platform, SettingsChange,
+    ConfirmationView, Error, Method, Operation, Platform,
     confirmation::{Confirmation, Phase},
     event::Fact,
     hashing::Hashes,
@@ -81,7 +81,7 @@ impl Platform {
 
 impl UseCase for Create {
     type Answer = Created;
-    const METHOD: Method = Method("ConfirmationService.Create");
+    const METHOD: Method = Method::named("ConfirmationService.Create");
 
     fn decide(
         &self,
@@ -98,9 +98,10 @@ impl UseCase for Create {
                 Created::EnrolmentRequired { pin, kinds },
                 Fact::EnrolmentRequired { operation },
             ),
-            Ruling::Denied(obstacle) => {
-                (Created::Denied(obstacle.into()), denied(operation, obstacle))
-            }
+            Ruling::Denied(obstacle) => (
+                Created::Denied(obstacle.into()),
+                denied(operation, obstacle),
+            ),
         };
         let registry = snapshot.registry.clone();
         Ok(Decision::from(ChangeSet::new(registry, vec![fact], answer)))
@@ -177,61 +178,5 @@ impl Create {
             facts: vec![created],
             answer: Created::Confirmation(Box::new(view)),
         }))
-    }
-}
-
-impl SettingsChange {
-    /// The paths that the registry makes for this change.
-    ///
-    /// # Errors
-    /// Those that the change's own method has before it looks at a proof.
-    pub(crate) fn paths(&self, snapshot: &Snapshot) -> Result<Vec<Path>, Error> {
-        let registry = &snapshot.registry;
-        match self {
-            Self::EnableTotp {
-                identifier,
-                purposes,
-            } => {
-                registry
-                    .identifier(*identifier)
-                    .filter(|identifier| identifier.is_pending(snapshot.now))
-                    .ok_or(Error::IdentifierNotFound)?;
-                if registry.pin().is_none() {
-                    return Err(Error::PinNotSet);
-                }
-                Ok(registry.paths_to_enable(*purposes))
-            }
-            Self::Disable {
-                identifier,
-                confirm_last,
-            } => {
-                let target = registry
-                    .counting()
-                    .find(|target| target.id == *identifier)
-                    .ok_or(Error::IdentifierNotFound)?;
-                if registry.is_last(*identifier) && !confirm_last {
-                    return Err(Error::LastIdentifier);
-                }
-                Ok(registry.paths_to_disable(target))
-            }
-            Self::SetPurposes {
-                identifier,
-                on,
-                off,
-            } => {
-                let target = registry
-                    .counting()
-                    .find(|target| target.id == *identifier)
-                    .ok_or(Error::IdentifierNotFound)?;
-                if !target.is_enabled() && !on.is_empty() {
-                    return Err(Error::IdentifierNotEnabled);
-                }
-                Ok(registry.paths_to_switch(*identifier, *on, *off))
-            }
-            Self::SetPin if registry.pin().is_some() => Err(Error::PinAlreadySet),
-            Self::SetPin => Ok(registry.paths_to_set_pin()),
-            Self::ChangePin if registry.pin().is_none() => Err(Error::PinNotSet),
-            Self::ChangePin => Ok(registry.paths_to_change_pin()),
-        }
     }
 }

@@ -28,7 +28,10 @@ pub(crate) enum HashJob {
         cost: HashCost,
     },
     /// A new hash to keep, under a salt drawn once for the request.
-    Keep { secret: SecretString, cost: HashCost },
+    Keep {
+        secret: SecretString,
+        cost: HashCost,
+    },
 }
 
 /// The results at hand. They belong to one request, which has at most one PIN to check and one to

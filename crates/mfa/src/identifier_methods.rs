@@ -1,16 +1,15 @@
 //! Changes an identifier that is there: its purposes, its name, its end.
 
 use countersign_primitives::{IdentifierId, Label};
-use countersign_security_identifiers::{AuthenticatorRef, PurposeSet, Registry};
+use countersign_security_identifiers::{AuthenticatorRef, PurposeSet};
 use rand::rngs::StdRng;
 
 use crate::{
-    Error, IdentifierView, Method, Outcome, Platform, Proofs, SettingsChange,
-    authorize::{Authorization, reject},
+    Error, IdentifierStateView, IdentifierView, Method, Outcome, Platform, Proofs, SettingsChange,
     event::Fact,
-    hashing::{HashJob, Hashes},
+    hashing::Hashes,
     platform::{Call, ChangeSet, Context, Decision, Snapshot, UseCase},
-    view::IdentifierStateView,
+    settings_change::{Draft, InlineChange, OwnCode},
 };
 
 /// Switches an identifier on and off for purposes.
@@ -85,123 +84,98 @@ impl Platform {
     }
 }
 
-impl UseCase for SetPurposes {
-    type Answer = Outcome<IdentifierView>;
-    const METHOD: Method = Method("IdentifierService.SetPurposes");
+impl InlineChange for SetPurposes {
+    type Done = IdentifierView;
+    const METHOD: Method = Method::named("IdentifierService.SetPurposes");
 
-    fn hash_jobs(&self, snapshot: &Snapshot, context: &Context<'_>, at_hand: &Hashes) -> Vec<HashJob> {
-        self.change()
-            .hash_jobs(&self.proofs, snapshot, context, at_hand)
-    }
-
-    fn decide(
-        &self,
-        snapshot: &Snapshot,
-        context: &Context<'_>,
-        hashes: &Hashes,
-        _: &mut StdRng,
-    ) -> Result<Decision<Self::Answer>, Error> {
-        let (now, settings) = (snapshot.now, context.settings);
-        let authorization = self
-            .change()
-            .authorize(&self.proofs, snapshot, context, hashes)?;
-        let Authorization::Checked(checked) = authorization else {
-            return Ok(Decision::Unchanged(Outcome::Rejected));
-        };
-        let mut registry = snapshot.registry.clone();
-        let mut facts = Vec::new();
-        if !checked.all_accepted() {
-            return reject(&checked, registry, facts, snapshot, context);
-        }
-        checked.use_up(&mut registry, hashes, settings, now, &mut facts)?;
-        let identifier = self.identifier;
-        registry
-            .switch(identifier, self.on, self.off)
-            .map_err(|error| Error::of_registry(error, now))?;
-        let on = self.on.iter();
-        let off = self.off.iter();
-        facts.extend(on.map(|purpose| Fact::SwitchedOn { identifier, purpose }));
-        facts.extend(off.map(|purpose| Fact::SwitchedOff { identifier, purpose }));
-        let answer = Outcome::Done(view(&registry, identifier, snapshot)?);
-        Ok(Decision::from(ChangeSet::new(registry, facts, answer)))
-    }
-}
-
-impl SetPurposes {
-    const fn change(&self) -> SettingsChange {
+    fn change(&self) -> SettingsChange {
         SettingsChange::SetPurposes {
             identifier: self.identifier,
             on: self.on,
             off: self.off,
         }
     }
-}
 
-impl UseCase for Disable {
-    type Answer = Outcome<IdentifierView>;
-    const METHOD: Method = Method("TotpService.Disable");
-
-    fn hash_jobs(&self, snapshot: &Snapshot, context: &Context<'_>, at_hand: &Hashes) -> Vec<HashJob> {
-        self.change()
-            .hash_jobs(&self.proofs, snapshot, context, at_hand)
+    fn proofs(&self) -> &Proofs {
+        &self.proofs
     }
 
-    fn decide(
+    fn make(
         &self,
-        snapshot: &Snapshot,
-        context: &Context<'_>,
-        hashes: &Hashes,
-        _: &mut StdRng,
-    ) -> Result<Decision<Self::Answer>, Error> {
-        let (now, settings) = (snapshot.now, context.settings);
-        let authorization = self
-            .change()
-            .authorize(&self.proofs, snapshot, context, hashes)?;
-        let Authorization::Checked(checked) = authorization else {
-            return Ok(Decision::Unchanged(Outcome::Rejected));
-        };
-        let mut registry = snapshot.registry.clone();
-        let mut facts = Vec::new();
-        if !checked.all_accepted() {
-            return reject(&checked, registry, facts, snapshot, context);
-        }
-        checked.use_up(&mut registry, hashes, settings, now, &mut facts)?;
-        let disabled = registry
-            .disable(self.identifier)
-            .map_err(|error| Error::of_registry(error, now))?;
-        let own = AuthenticatorRef::Identifier(self.identifier);
-        facts.push(if self.proofs.authenticators().contains(&own) {
-            Fact::Disabled {
-                identifier: self.identifier,
-            }
-        } else {
-            Fact::LostAccess {
-                identifier: self.identifier,
-            }
+        draft: &mut Draft,
+        _: OwnCode,
+        _: &Hashes,
+        _: &Context<'_>,
+    ) -> Result<IdentifierView, Error> {
+        let identifier = self.identifier;
+        draft
+            .registry
+            .switch(identifier, self.on, self.off)
+            .map_err(|error| Error::of_registry(error, draft.now))?;
+        let on = self.on.iter();
+        let on = on.map(|purpose| Fact::SwitchedOn {
+            identifier,
+            purpose,
         });
-        let answer = Outcome::Done(IdentifierView {
-            state: IdentifierStateView::Disabled,
-            disabled_at: Some(now),
-            purposes: Vec::new(),
-            usable_from: None,
-            ..IdentifierView::new(&disabled, now)
+        draft.facts.extend(on);
+        let off = self.off.iter();
+        let off = off.map(|purpose| Fact::SwitchedOff {
+            identifier,
+            purpose,
         });
-        Ok(Decision::from(ChangeSet::new(registry, facts, answer)))
+        draft.facts.extend(off);
+        IdentifierView::find(&draft.registry, identifier, draft.now)
     }
 }
 
-impl Disable {
-    const fn change(&self) -> SettingsChange {
+impl InlineChange for Disable {
+    type Done = IdentifierView;
+    const METHOD: Method = Method::named("TotpService.Disable");
+
+    fn change(&self) -> SettingsChange {
         SettingsChange::Disable {
             identifier: self.identifier,
             confirm_last: self.confirm_last,
         }
     }
+
+    fn proofs(&self) -> &Proofs {
+        &self.proofs
+    }
+
+    fn make(
+        &self,
+        draft: &mut Draft,
+        _: OwnCode,
+        _: &Hashes,
+        _: &Context<'_>,
+    ) -> Result<IdentifierView, Error> {
+        let identifier = self.identifier;
+        let disabled = draft
+            .registry
+            .disable(identifier)
+            .map_err(|error| Error::of_registry(error, draft.now))?;
+        let own = AuthenticatorRef::Identifier(identifier);
+        draft
+            .facts
+            .push(if self.proofs.authenticators().contains(&own) {
+                Fact::Disabled { identifier }
+            } else {
+                Fact::LostAccess { identifier }
+            });
+        Ok(IdentifierView {
+            state: IdentifierStateView::Disabled,
+            disabled_at: Some(draft.now),
+            purposes: Vec::new(),
+            usable_from: None,
+            ..IdentifierView::new(&disabled, draft.now)
+        })
+    }
 }
 
 impl UseCase for Rename {
     type Answer = IdentifierView;
-    const METHOD: Method = Method("IdentifierService.Rename");
+    const METHOD: Method = Method::named("IdentifierService.Rename");
 
     fn decide(
         &self,
@@ -215,19 +189,8 @@ impl UseCase for Rename {
         registry
             .rename(identifier, self.label.clone())
             .map_err(|error| Error::of_registry(error, snapshot.now))?;
-        let answer = view(&registry, identifier, snapshot)?;
+        let answer = IdentifierView::find(&registry, identifier, snapshot.now)?;
         let facts = vec![Fact::Renamed { identifier }];
         Ok(Decision::from(ChangeSet::new(registry, facts, answer)))
     }
-}
-
-fn view(
-    registry: &Registry,
-    identifier: IdentifierId,
-    snapshot: &Snapshot,
-) -> Result<IdentifierView, Error> {
-    registry
-        .identifier(identifier)
-        .map(|identifier| IdentifierView::new(identifier, snapshot.now))
-        .ok_or(Error::IdentifierNotFound)
 }

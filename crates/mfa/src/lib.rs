@@ -11,7 +11,6 @@
 //! 3. Map it in the gateway: `convert`, `services`, and any new error in `status.rs`.
 
 mod admin;
-mod authorize;
 mod caller;
 mod cancel;
 mod confirmation;
@@ -31,12 +30,12 @@ mod proofs;
 mod queue;
 mod redeem;
 mod settings;
+mod settings_change;
 mod submit_proof;
 mod totp_methods;
 mod view;
 
 pub use admin::{Reason, Sight};
-pub use authorize::Outcome;
 pub use caller::{Caller, CallerError, MAX_CALLER_BYTES, Method};
 pub use confirmation::{ConfirmationView, StateView};
 pub use create::{Create, Created, DenialView};
@@ -51,6 +50,7 @@ pub use platform::{Call, Platform};
 pub use proofs::{MAX_PROOFS, Proof, Proofs};
 pub use redeem::Redeem;
 pub use settings::Settings;
+pub use settings_change::Outcome;
 pub use submit_proof::{SubmitProof, Submitted};
 pub use totp_methods::{BeginTotp, BegunTotp, ConfirmTotp};
 pub use view::{

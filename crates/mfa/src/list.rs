@@ -1,8 +1,9 @@
 //! Looks at the identifiers of a subject.
 
 use countersign_keyring::KeyUse;
-use countersign_primitives::{IdentifierId, SubjectId};
+use countersign_primitives::{IdentifierId, SubjectId, Timestamp};
 use countersign_security_identifiers::{Binding, BindingState};
+use subtle::ConstantTimeEq;
 
 use crate::{
     Caller, Error, IdentifierStateView, IdentifierView, PinView, Platform, platform::Snapshot,
@@ -10,6 +11,16 @@ use crate::{
 
 /// The most identifiers on one page, and how many there are where the caller does not say.
 pub const MAX_PAGE: usize = 100;
+
+/// Where an identifier stands in the list. It stays right when identifiers come and go.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place(Timestamp, IdentifierId);
+
+impl Place {
+    fn of(identifier: &IdentifierView) -> Self {
+        Self(identifier.created_at, identifier.id)
+    }
+}
 
 /// A page of a subject's identifiers.
 #[derive(Clone, Debug)]
@@ -41,37 +52,53 @@ impl Platform {
         if show_disabled {
             identifiers.extend(self.gone(subject).await?);
         }
-        identifiers.sort_by_key(|identifier| (identifier.created_at, identifier.id));
+        identifiers.sort_by_key(Place::of);
 
-        let scope = |last: IdentifierId| {
-            let parts = [subject.as_str(), caller.as_str(), &last.to_string()];
-            format!("{show_disabled}\n{}", parts.join("\n"))
+        let scope = format!("{show_disabled}\n{subject}\n{caller}");
+        if !token.is_empty() {
+            let last = self.read_token(&scope, token)?;
+            identifiers.retain(|identifier| Place::of(identifier) > last);
+        }
+        let size = match size {
+            0 => MAX_PAGE,
+            size => size.min(MAX_PAGE),
         };
-        let start = match token.split_once('.') {
-            None if token.is_empty() => 0,
-            None => return Err(Error::PageTokenInvalid),
-            Some((last, mac)) => {
-                let last: IdentifierId = last.parse().map_err(|_| Error::PageTokenInvalid)?;
-                if mac != self.page_mac(&scope(last)) {
-                    return Err(Error::PageTokenInvalid);
-                }
-                let position = identifiers.iter().position(|other| other.id == last);
-                position.map_or(identifiers.len(), |position| position + 1)
-            }
-        };
-        let size = if size == 0 { MAX_PAGE } else { size.min(MAX_PAGE) };
-        let end = identifiers.len().min(start + size);
-        let next = match identifiers.get(end.wrapping_sub(1)) {
-            Some(last) if end < identifiers.len() => {
-                format!("{}.{}", last.id, self.page_mac(&scope(last.id)))
-            }
+        let has_more = identifiers.len() > size;
+        identifiers.truncate(size);
+        let next = match identifiers.last() {
+            Some(last) if has_more => self.token(&scope, Place::of(last)),
             Some(_) | None => String::new(),
         };
         Ok(Page {
-            identifiers: identifiers.drain(start..end).collect(),
+            identifiers,
             next,
             pin: PinView::new(&snapshot.registry, snapshot.now),
         })
+    }
+
+    /// The token of the page after `last`: the place, and a MAC of it. It grants nothing by
+    /// itself, but must not be one that somebody else was given.
+    fn token(&self, scope: &str, last: Place) -> String {
+        let place = format!("{}.{}", last.0.as_millis(), last.1);
+        let mac = self
+            .keyring
+            .mac(KeyUse::PageToken, format!("{scope}\n{place}").as_bytes());
+        let mac: String = mac[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{place}.{mac}")
+    }
+
+    fn read_token(&self, scope: &str, token: &str) -> Result<Place, Error> {
+        let place = token.rsplit_once('.').and_then(|(place, _)| {
+            let (millis, id) = place.split_once('.')?;
+            let created_at = Timestamp::from_millis(millis.parse().ok()?);
+            Some(Place(created_at, id.parse().ok()?))
+        });
+        place
+            .filter(|place| {
+                let right = self.token(scope, *place);
+                right.as_bytes().ct_eq(token.as_bytes()).into()
+            })
+            .ok_or(Error::PageTokenInvalid)
     }
 
     /// The identifiers of a subject that were disabled for good.
@@ -101,13 +128,6 @@ impl Platform {
             .find(|binding| binding.id == id)
             .map(disabled)
             .ok_or(Error::IdentifierNotFound)
-    }
-
-    /// The first 16 bytes of a MAC in hexadecimal: a token grants nothing by itself, but must not
-    /// be one that somebody else was given.
-    fn page_mac(&self, scope: &str) -> String {
-        let mac = self.keyring.mac(KeyUse::PageToken, scope.as_bytes());
-        mac[..16].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 

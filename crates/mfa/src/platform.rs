@@ -276,8 +276,7 @@ impl Platform {
         set.registry.prune(now);
         let bindings = set.registry.bindings_changed_since(&snapshot.registry, now);
         let encoded = set.registry.encode();
-        let stays =
-            snapshot.is_known && encoded.secrets.expose() == snapshot.secrets.expose();
+        let stays = snapshot.is_known && encoded.secrets.expose() == snapshot.secrets.expose();
         let secrets = if stays {
             None
         } else {

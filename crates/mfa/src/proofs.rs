@@ -56,7 +56,7 @@ impl Proofs {
 
     /// The Argon2 runs that checking them needs and that are not at hand: one for a PIN, whether
     /// there is one or not, unless it is locked. A right PIN kept at another cost than the present
-    /// one needs a second, to keep it at that.
+    /// one needs a second, to keep it at that, unless another PIN is to be kept in its place.
     pub(crate) fn hash_jobs(
         &self,
         registry: &Registry,
@@ -64,6 +64,7 @@ impl Proofs {
         settings: &Settings,
         now: Timestamp,
         hashes: &Hashes,
+        other_to_keep: Option<&SecretString>,
     ) -> Vec<HashJob> {
         let is_pin = |proof: &&Proof| proof.authenticator == AuthenticatorRef::Pin;
         let Some(proof) = self.0.iter().find(is_pin) else {
@@ -78,8 +79,13 @@ impl Proofs {
             let typed = proof.code.clone();
             return vec![HashJob::Check { typed, salt, cost }];
         }
-        let is_right = self.check(registry, purpose, settings, now, hashes).all_accepted();
-        if is_right && cost != settings.hash_cost && hashes.kept().is_none() {
+        let is_rehashed = other_to_keep.is_none() && cost != settings.hash_cost;
+        if is_rehashed
+            && hashes.kept().is_none()
+            && self
+                .check(registry, purpose, settings, now, hashes)
+                .all_accepted()
+        {
             return vec![HashJob::Keep {
                 secret: proof.code.clone(),
                 cost: settings.hash_cost,
@@ -123,15 +129,20 @@ impl Proofs {
 /// The salt and cost at which a typed PIN is hashed: those of the PIN that is kept, or such that
 /// the answer about an account without one costs the same.
 fn salt_and_cost(registry: &Registry, settings: &Settings) -> (Salt, HashCost) {
-    registry.pin().map_or((Salt::DUMMY, settings.hash_cost), |entry| {
-        (entry.pin.salt, entry.pin.cost)
-    })
+    registry
+        .pin()
+        .map_or((Salt::DUMMY, settings.hash_cost), |entry| {
+            (entry.pin.salt, entry.pin.cost)
+        })
 }
 
 fn check_pin(registry: &Registry, settings: &Settings, hashes: &Hashes) -> Checked {
     let (salt, cost) = salt_and_cost(registry, settings);
     let kept = registry.pin().map(|entry| &entry.pin);
-    match hashes.checked(&salt, cost).map(|typed| pin::verify(kept, typed)) {
+    match hashes
+        .checked(&salt, cost)
+        .map(|typed| pin::verify(kept, typed))
+    {
         Some(pin::Verdict::Accepted) => Checked::AcceptedPin,
         Some(pin::Verdict::Rejected(reason)) => Checked::Rejected(reason.into()),
         None => Checked::Rejected(RejectionReason::NotEnrolled),

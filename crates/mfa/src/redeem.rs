@@ -50,7 +50,7 @@ impl Platform {
 
 impl UseCase for Redeem {
     type Answer = Redeemed;
-    const METHOD: Method = Method("ConfirmationService.Redeem");
+    const METHOD: Method = Method::named("ConfirmationService.Redeem");
 
     fn confirmation(&self) -> Option<ConfirmationId> {
         Some(self.confirmation)

@@ -49,7 +49,7 @@ impl Platform {
 
 impl UseCase for SubmitProof {
     type Answer = Submitted;
-    const METHOD: Method = Method("ConfirmationService.SubmitProof");
+    const METHOD: Method = Method::named("ConfirmationService.SubmitProof");
 
     fn confirmation(&self) -> Option<ConfirmationId> {
         Some(self.confirmation)
@@ -62,12 +62,14 @@ impl UseCase for SubmitProof {
         hashes: &Hashes,
     ) -> Vec<HashJob> {
         let Snapshot { registry, now, .. } = snapshot;
-        self.pending(snapshot, context)
-            .map_or_else(|_| Vec::new(), |confirmation| {
+        self.pending(snapshot, context).map_or_else(
+            |_| Vec::new(),
+            |confirmation| {
                 let purpose = confirmation.purpose;
                 self.proofs
-                    .hash_jobs(registry, purpose, context.settings, *now, hashes)
-            })
+                    .hash_jobs(registry, purpose, context.settings, *now, hashes, None)
+            },
+        )
     }
 
     fn decide(
@@ -83,9 +85,9 @@ impl UseCase for SubmitProof {
         let mut facts = Vec::new();
 
         let given = self.proofs.authenticators();
-        let checked =
-            self.proofs
-                .check(&registry, confirmation.purpose, settings, now, hashes);
+        let checked = self
+            .proofs
+            .check(&registry, confirmation.purpose, settings, now, hashes);
         let is_on_path = confirmation.allows(&given);
         let accepted = is_on_path && checked.all_accepted();
         if accepted {
@@ -129,8 +131,7 @@ impl SubmitProof {
         snapshot: &'a Snapshot,
         context: &Context<'_>,
     ) -> Result<&'a Confirmation, Error> {
-        let confirmation =
-            Confirmation::of(snapshot.confirmation.as_ref(), &context.call.caller)?;
+        let confirmation = Confirmation::of(snapshot.confirmation.as_ref(), &context.call.caller)?;
         confirmation.require_pending(snapshot.now)?;
         let given = self.proofs.authenticators();
         let all_known = given.iter().all(|given| confirmation.knows(*given));

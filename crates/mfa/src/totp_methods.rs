@@ -8,11 +8,11 @@ use rand::rngs::StdRng;
 
 use crate::{
     Error, IdentifierView, Method, Outcome, Platform, Proofs, SettingsChange,
-    authorize::{Authorization, reject},
     error::RetryAt,
     event::{Fact, RejectionReason},
-    hashing::{HashJob, Hashes},
+    hashing::Hashes,
     platform::{Call, ChangeSet, Context, Decision, Snapshot, UseCase},
+    settings_change::{Draft, InlineChange, OwnCode},
 };
 
 /// The beginning of an enrolment.
@@ -83,7 +83,7 @@ impl Platform {
 
 impl UseCase for BeginTotp {
     type Answer = BegunTotp;
-    const METHOD: Method = Method("TotpService.BeginEnable");
+    const METHOD: Method = Method::named("TotpService.BeginEnable");
 
     fn decide(
         &self,
@@ -105,7 +105,13 @@ impl UseCase for BeginTotp {
         let identifier = IdentifierId::random(rng);
         let mut registry = snapshot.registry.clone();
         registry
-            .begin_totp(identifier, self.label.clone(), authenticator, &settings.limits, now)
+            .begin_totp(
+                identifier,
+                self.label.clone(),
+                authenticator,
+                &settings.limits,
+                now,
+            )
             .map_err(|error| Error::of_registry(error, now))?;
         let begun = Fact::EnrolmentBegun {
             identifier,
@@ -116,96 +122,80 @@ impl UseCase for BeginTotp {
             expires_at: now.plus(settings.limits.enrolment_life),
             provisioning: Some(provisioning),
         };
-        Ok(Decision::from(ChangeSet::new(registry, vec![begun], answer)))
+        Ok(Decision::from(ChangeSet::new(
+            registry,
+            vec![begun],
+            answer,
+        )))
     }
 }
 
-impl UseCase for ConfirmTotp {
-    type Answer = Outcome<IdentifierView>;
-    const METHOD: Method = Method("TotpService.ConfirmEnable");
+impl InlineChange for ConfirmTotp {
+    type Done = IdentifierView;
+    const METHOD: Method = Method::named("TotpService.ConfirmEnable");
 
-    fn hash_jobs(
-        &self,
-        snapshot: &Snapshot,
-        context: &Context<'_>,
-        hashes: &Hashes,
-    ) -> Vec<HashJob> {
-        if require_enrolments_allowed(snapshot, context).is_err() {
-            return Vec::new();
-        }
-        self.change()
-            .hash_jobs(&self.proofs, snapshot, context, hashes)
-    }
-
-    fn decide(
-        &self,
-        snapshot: &Snapshot,
-        context: &Context<'_>,
-        hashes: &Hashes,
-        _: &mut StdRng,
-    ) -> Result<Decision<Self::Answer>, Error> {
-        let (now, settings) = (snapshot.now, context.settings);
-        require_enrolments_allowed(snapshot, context)?;
-        let authorization = self
-            .change()
-            .authorize(&self.proofs, snapshot, context, hashes)?;
-        let Authorization::Checked(checked) = authorization else {
-            return Ok(Decision::Unchanged(Outcome::Rejected));
-        };
-        let mut registry = snapshot.registry.clone();
-        let mut facts = Vec::new();
-        let step = match self.verify(snapshot) {
-            totp::Verdict::Accepted { step } if checked.all_accepted() => step,
-            verdict => {
-                if let totp::Verdict::Rejected(rejection) = verdict {
-                    registry.count_enrolment_failure(Kind::Totp, now);
-                    facts.push(Fact::EnrolmentCodeRejected {
-                        identifier: self.identifier,
-                        reason: RejectionReason::from(rejection),
-                    });
-                }
-                return reject(&checked, registry, facts, snapshot, context);
-            }
-        };
-
-        checked.use_up(&mut registry, hashes, settings, now, &mut facts)?;
-        registry
-            .enable_totp(self.identifier, step, self.purposes, &settings.limits, now)
-            .map_err(|error| Error::of_registry(error, now))?;
-        facts.push(Fact::Enabled {
-            identifier: self.identifier,
-            kind: Kind::Totp,
-        });
-        facts.extend(self.purposes.iter().map(|purpose| Fact::SwitchedOn {
-            identifier: self.identifier,
-            purpose,
-        }));
-        let enabled = registry
-            .identifier(self.identifier)
-            .ok_or(Error::IdentifierNotFound)?;
-        let answer = Outcome::Done(IdentifierView::new(enabled, now));
-        Ok(Decision::from(ChangeSet::new(registry, facts, answer)))
-    }
-}
-
-impl ConfirmTotp {
-    const fn change(&self) -> SettingsChange {
+    fn change(&self) -> SettingsChange {
         SettingsChange::EnableTotp {
             identifier: self.identifier,
             purposes: self.purposes,
         }
     }
 
-    /// Checks the new app's own code. It was never used, so no step is behind it.
-    fn verify(&self, snapshot: &Snapshot) -> totp::Verdict {
+    fn proofs(&self) -> &Proofs {
+        &self.proofs
+    }
+
+    fn require_allowed(&self, snapshot: &Snapshot, context: &Context<'_>) -> Result<(), Error> {
+        require_enrolments_allowed(snapshot, context)
+    }
+
+    fn check_own_code(&self, snapshot: &Snapshot, draft: &mut Draft) -> OwnCode {
         let wrong = totp::Verdict::Rejected(totp::Rejection::Wrong);
-        snapshot
+        let pending = snapshot.registry.identifier(self.identifier);
+        // It was never used, so no step is behind it.
+        let verdict = pending.map_or(wrong, |pending| {
+            let Factor::Totp { authenticator, .. } = &pending.factor;
+            totp::verify(authenticator, None, self.code.expose_secret(), draft.now)
+        });
+        match verdict {
+            totp::Verdict::Accepted { step } => OwnCode::Right(step),
+            totp::Verdict::Rejected(rejection) => {
+                draft
+                    .registry
+                    .count_enrolment_failure(Kind::Totp, draft.now);
+                draft.facts.push(Fact::EnrolmentCodeRejected {
+                    identifier: self.identifier,
+                    reason: RejectionReason::from(rejection),
+                });
+                OwnCode::Wrong
+            }
+        }
+    }
+
+    fn make(
+        &self,
+        draft: &mut Draft,
+        own_code: OwnCode,
+        _: &Hashes,
+        context: &Context<'_>,
+    ) -> Result<IdentifierView, Error> {
+        let OwnCode::Right(step) = own_code else {
+            return Err(Error::IdentifierNotFound);
+        };
+        let (identifier, limits) = (self.identifier, &context.settings.limits);
+        draft
             .registry
-            .identifier(self.identifier)
-            .map_or(wrong, |pending| {
-                let Factor::Totp { authenticator, .. } = &pending.factor;
-                totp::verify(authenticator, None, self.code.expose_secret(), snapshot.now)
-            })
+            .enable_totp(identifier, step, self.purposes, limits, draft.now)
+            .map_err(|error| Error::of_registry(error, draft.now))?;
+        let kind = Kind::Totp;
+        draft.facts.push(Fact::Enabled { identifier, kind });
+        let on = self.purposes.iter();
+        let on = on.map(|purpose| Fact::SwitchedOn {
+            identifier,
+            purpose,
+        });
+        draft.facts.extend(on);
+        IdentifierView::find(&draft.registry, identifier, draft.now)
     }
 }
 

@@ -8,7 +8,7 @@ use countersign_security_identifiers::{
 };
 use minicbor::{CborLen, Decode, Encode};
 
-use crate::confirmation::Confirmation;
+use crate::{Error, confirmation::Confirmation};
 
 /// A path that would do.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
@@ -116,9 +116,7 @@ impl OptionView {
     fn names(&self, option: AuthenticatorRef) -> bool {
         match &self.authenticator {
             AuthenticatorView::Pin => option == AuthenticatorRef::Pin,
-            AuthenticatorView::Identifier { id, .. } => {
-                option == AuthenticatorRef::Identifier(*id)
-            }
+            AuthenticatorView::Identifier { id, .. } => option == AuthenticatorRef::Identifier(*id),
         }
     }
 }
@@ -153,7 +151,9 @@ impl PathView {
                     AuthenticatorView::Pin => None,
                     AuthenticatorView::Identifier { id, .. } => registry
                         .identifier(*id)
-                        .and_then(|identifier| identifier.usable_from(now)),
+                        // One that is gone shows what it would have shown.
+                        .map_or(offer.usable_from, |identifier| identifier.usable_from(now))
+                        .filter(|from| now < *from),
                 },
                 ..offer.clone()
             })
@@ -172,12 +172,8 @@ impl PathView {
     }
 
     fn new(path: &Path, offers: &[OptionView], is_passed: impl Fn(&Stage) -> bool) -> Self {
-        let offer = |option: &AuthenticatorRef| {
-            offers
-                .iter()
-                .find(|offer| offer.names(*option))
-                .cloned()
-        };
+        let offer =
+            |option: &AuthenticatorRef| offers.iter().find(|offer| offer.names(*option)).cloned();
         let stages = path.stages.iter().map(|stage| StageView {
             options: stage.options.iter().filter_map(offer).collect(),
             passed: is_passed(stage),
@@ -270,6 +266,18 @@ pub struct PinView {
 }
 
 impl IdentifierView {
+    /// An identifier of the registry, by its id.
+    pub(crate) fn find(
+        registry: &Registry,
+        id: IdentifierId,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
+        registry
+            .identifier(id)
+            .map(|identifier| Self::new(identifier, now))
+            .ok_or(Error::IdentifierNotFound)
+    }
+
     /// An identifier of the registry at an instant.
     pub(crate) fn new(identifier: &SecurityIdentifier, now: Timestamp) -> Self {
         let (state, enabled_at, disabled_at, expires_at) = match identifier.state {

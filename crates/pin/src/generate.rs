@@ -136,9 +136,7 @@ fn is_date(digits: &[u8]) -> bool {
     };
     let recent = |year: u32| (1900..=2099).contains(&year);
     match digits.len() {
-        6 => {
-            day_and_month(number(0..2), number(2..4)) || day_and_month(number(4..6), number(2..4))
-        }
+        6 => day_and_month(number(0..2), number(2..4)) || day_and_month(number(4..6), number(2..4)),
         8 => {
             (day_and_month(number(0..2), number(2..4)) && recent(number(4..8)))
                 || (recent(number(0..4)) && day_and_month(number(4..6), number(6..8)))

@@ -1,7 +1,9 @@
 //! The built-in table.
 
 use countersign_pin::Pin;
-use countersign_primitives::{HashCost, HashMemory, IdentifierId, Salt, SecretBytes, ThrottleRules};
+use countersign_primitives::{
+    HashCost, HashMemory, IdentifierId, Salt, SecretBytes, ThrottleRules,
+};
 use countersign_security_identifiers::{AuthenticatorRef, Limits, PurposeSet};
 use countersign_totp::{Algorithm, Authenticator, Digits, Step};
 
@@ -49,7 +51,12 @@ fn cap(registry: &mut Registry, number: u8) {
     let authenticator = AuthenticatorRef::Identifier(id(number));
     for _ in 0..100 {
         registry
-            .count_failure(authenticator, Purpose::Login, &ThrottleRules::default(), NOW)
+            .count_failure(
+                authenticator,
+                Purpose::Login,
+                &ThrottleRules::default(),
+                NOW,
+            )
             .unwrap();
     }
 }
@@ -86,11 +93,13 @@ fn a_withdrawal_asks_for_the_pin_and_then_always_for_a_code() {
 
 #[test]
 fn a_withdrawal_without_a_pin_or_an_identifier_asks_to_enrol() {
-    let missing = |has_pin, identifiers: &[&[Purpose]]| {
-        match rule(WITHDRAWAL, &registry(has_pin, identifiers), NOW) {
-            Ruling::EnrolmentRequired(missing) => (missing.pin, missing.kinds.len()),
-            other => panic!("{other:?}"),
-        }
+    let missing = |has_pin, identifiers: &[&[Purpose]]| match rule(
+        WITHDRAWAL,
+        &registry(has_pin, identifiers),
+        NOW,
+    ) {
+        Ruling::EnrolmentRequired(missing) => (missing.pin, missing.kinds.len()),
+        other => panic!("{other:?}"),
     };
     assert_eq!(missing(false, &[]), (true, 1));
     assert_eq!(missing(true, &[]), (false, 1));

@@ -107,7 +107,9 @@ impl HashMemory {
 
 /// Argon2 cannot run at the cost asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the Argon2 cost is out of range: memory must be at least 8 KiB per lane, passes and lanes at least 1")]
+#[error(
+    "the Argon2 cost is out of range: memory must be at least 8 KiB per lane, passes and lanes at least 1"
+)]
 pub struct ImpossibleCost;
 
 #[cfg(test)]
@@ -135,7 +137,10 @@ mod tests {
 
     #[test]
     fn a_cost_argon2_cannot_run_at_is_an_error() {
-        let cost = HashCost { memory_kib: 1, ..CHEAP };
+        let cost = HashCost {
+            memory_kib: 1,
+            ..CHEAP
+        };
         assert!(!cost.is_possible());
         let run = HashMemory::default().run(b"secret", &Salt::DUMMY, cost);
         assert_eq!(run.unwrap_err(), ImpossibleCost);

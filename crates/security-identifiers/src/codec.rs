@@ -149,7 +149,10 @@ impl Registry {
             .identifiers
             .into_iter()
             .map(|identifier| {
-                let own = counters.identifiers.iter().find(|own| own.id == identifier.id);
+                let own = counters
+                    .identifiers
+                    .iter()
+                    .find(|own| own.id == identifier.id);
                 open_identifier(identifier, own)
             })
             .collect();

@@ -3,10 +3,7 @@
 use countersign_primitives::{IdentifierId, Label, Throttle, Timestamp};
 use countersign_totp::{Authenticator, Step};
 
-use crate::{
-    Kind, PurposeSet,
-    kind::Purpose,
-};
+use crate::{Kind, PurposeSet, kind::Purpose};
 
 /// One identifier of a subject, from enrolment until it is disabled.
 #[derive(Clone, Debug)]

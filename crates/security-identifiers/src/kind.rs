@@ -109,9 +109,9 @@ impl PurposeSet {
 
 impl FromIterator<Purpose> for PurposeSet {
     fn from_iter<I: IntoIterator<Item = Purpose>>(purposes: I) -> Self {
-        purposes
-            .into_iter()
-            .fold(Self::default(), |set, purpose| Self(set.0 | 1 << purpose.index()))
+        purposes.into_iter().fold(Self::default(), |set, purpose| {
+            Self(set.0 | 1 << purpose.index())
+        })
     }
 }
 

@@ -97,7 +97,9 @@ impl Registry {
                 Some(entry) if entry.capped => Standing::Capped,
                 Some(entry) => entry
                     .locked_until(now)
-                    .map_or(Standing::Usable { from: None }, |until| Standing::Locked { until }),
+                    .map_or(Standing::Usable { from: None }, |until| Standing::Locked {
+                        until,
+                    }),
             },
             AuthenticatorRef::Identifier(id) => match self.identifier(id) {
                 Some(identifier) => match identifier.state {

@@ -110,6 +110,9 @@ mod tests {
         let authenticator = Authenticator::new(Algorithm::Sha1, Digits::Six, seed);
         let told = authenticator.provisioning("Broker", "anna").unwrap();
         let shown = format!("{authenticator:?} {told:?}");
-        assert!(!shown.contains("canary") && !shown.contains("MNQW4YLSPE"), "{shown}");
+        assert!(
+            !shown.contains("canary") && !shown.contains("MNQW4YLSPE"),
+            "{shown}"
+        );
     }
 }

@@ -81,9 +81,7 @@ impl Authenticator {
 }
 
 /// The number of a 30-second step since the epoch (RFC 6238's T).
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, CborLen,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, CborLen)]
 #[cbor(transparent)]
 pub struct Step(#[n(0)] u64);
 

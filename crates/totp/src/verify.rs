@@ -61,9 +61,7 @@ pub fn verify(
             let equal = code[..length].ct_eq(right.expose_secret().as_bytes());
             (step, bool::from(equal))
         })
-        .fold(None, |found, (step, equal)| {
-            found.or(equal.then_some(step))
-        });
+        .fold(None, |found, (step, equal)| found.or(equal.then_some(step)));
     match matched {
         _ if malformed => Verdict::Rejected(Rejection::Malformed),
         None => Verdict::Rejected(Rejection::Wrong),

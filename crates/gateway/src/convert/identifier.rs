@@ -21,7 +21,10 @@ impl Reader {
         let switch_on = self.purposes(&prefix("switch_on"), on);
         let switch_off = self.purposes(&prefix("switch_off"), off);
         if on.is_empty() && off.is_empty() {
-            self.violation(&prefix("switch_on"), "must name a purpose, or `switch_off` must");
+            self.violation(
+                &prefix("switch_on"),
+                "must name a purpose, or `switch_off` must",
+            );
         }
         if switch_on.without(switch_off) != switch_on {
             self.violation(&prefix("switch_off"), "must name no purpose of `switch_on`");

@@ -90,9 +90,8 @@ impl Reader {
     }
 
     fn custom(&mut self, custom: &wire::CustomOperation) -> Custom {
-        let is_fit = |byte: u8| {
-            byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte)
-        };
+        let is_fit =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
         if !(1..=64).contains(&custom.kind.len()) || !custom.kind.bytes().all(is_fit) {
             let rule = "must have 1 to 64 small letters, digits and characters of `._-`";
             self.violation("operation.custom.kind", rule);

@@ -74,8 +74,7 @@ impl ConfirmationService for Confirmations {
         if request.proofs.is_empty() {
             reader.violation("proofs", "must hold a proof");
         }
-        let (call, (confirmation, proofs)) =
-            reader.finish(call.zip(confirmation.zip(proofs)))?;
+        let (call, (confirmation, proofs)) = reader.finish(call.zip(confirmation.zip(proofs)))?;
         let submit = SubmitProof {
             confirmation,
             proofs,

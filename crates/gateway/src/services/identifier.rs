@@ -39,7 +39,13 @@ impl IdentifierService for Identifiers {
         let (subject, size) = reader.finish(subject.zip(size))?;
         let page = self
             .0
-            .list(&subject, &caller, request.show_disabled, size, &request.page_token)
+            .list(
+                &subject,
+                &caller,
+                request.show_disabled,
+                size,
+                &request.page_token,
+            )
             .await
             .map_err(status::of_error)?;
         Ok(Response::new(wire::IdentifierServiceListResponse {

@@ -39,8 +39,11 @@ impl PinService for Pins {
         let mut reader = Reader::default();
         let call = reader.call(caller, &request.subject_id, &request.request_id, &request);
         let new_pin = self.new_pin(&mut reader, &request.new_pin);
-        let proofs: Option<Proofs> =
-            authorization!(reader, request, wire::pin_service_set_request::Authorization)?;
+        let proofs: Option<Proofs> = authorization!(
+            reader,
+            request,
+            wire::pin_service_set_request::Authorization
+        )?;
         let (call, (new_pin, proofs)) = reader.finish(call.zip(new_pin.zip(proofs)))?;
         let outcome = self.0.set_pin(&call, &SetPin { new_pin, proofs }).await;
         let outcome: Outcome<PinView> = outcome.map_err(status::of_error)?;
@@ -62,10 +65,16 @@ impl PinService for Pins {
         let mut reader = Reader::default();
         let call = reader.call(caller, &request.subject_id, &request.request_id, &request);
         let new_pin = self.new_pin(&mut reader, &request.new_pin);
-        let proofs: Option<Proofs> =
-            authorization!(reader, request, wire::pin_service_change_request::Authorization)?;
+        let proofs: Option<Proofs> = authorization!(
+            reader,
+            request,
+            wire::pin_service_change_request::Authorization
+        )?;
         let (call, (new_pin, proofs)) = reader.finish(call.zip(new_pin.zip(proofs)))?;
-        let outcome = self.0.change_pin(&call, &ChangePin { new_pin, proofs }).await;
+        let outcome = self
+            .0
+            .change_pin(&call, &ChangePin { new_pin, proofs })
+            .await;
         let outcome: Outcome<PinView> = outcome.map_err(status::of_error)?;
         let outcome = match outcome {
             Outcome::Done(view) => ChangeOutcome::Done(pin_to_wire(view)),

@@ -103,10 +103,7 @@ impl TotpService for Totps {
     }
 }
 
-fn begin(
-    reader: &mut Reader,
-    request: &wire::TotpServiceBeginEnableRequest,
-) -> Option<BeginTotp> {
+fn begin(reader: &mut Reader, request: &wire::TotpServiceBeginEnableRequest) -> Option<BeginTotp> {
     let label = match request.label.as_str() {
         "" => Some(None),
         label => reader.take("label", Label::parse(label)).map(Some),

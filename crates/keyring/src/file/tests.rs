@@ -29,10 +29,19 @@ fn a_broken_file_is_refused_with_the_entry_named() {
     let text = file();
     let cases = [
         (text.replace("format = 1", "format = 2"), "format 2"),
-        (text.replace("use = \"seal\"", "use = \"sea\""), "key 1: `use`"),
-        (text.replacen("secret = \"", "secret = \"!", 1), "key 1: `secret`"),
+        (
+            text.replace("use = \"seal\"", "use = \"sea\""),
+            "key 1: `use`",
+        ),
+        (
+            text.replacen("secret = \"", "secret = \"!", 1),
+            "key 1: `secret`",
+        ),
         (text.replacen("id = \"", "id = \"x", 1), "key 1: `id`"),
-        (text.replace("use = \"page-token\"", "use = \"seal\""), "`page-token`"),
+        (
+            text.replace("use = \"page-token\"", "use = \"seal\""),
+            "`page-token`",
+        ),
         (format!("{text}\ncolour = 1"), "unknown field"),
         (text.replace("format = 1", ""), "missing field"),
     ];

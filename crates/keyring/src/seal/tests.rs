@@ -30,9 +30,18 @@ fn a_sealed_part_opens_only_in_its_place_with_its_key_and_unchanged() {
     assert_eq!(keys.open(place, &blob).unwrap().expose(), b"seed");
 
     let elsewhere = [
-        Place { subject: &boris, ..place },
-        Place { table: "other", ..place },
-        Place { column: "other", ..place },
+        Place {
+            subject: &boris,
+            ..place
+        },
+        Place {
+            table: "other",
+            ..place
+        },
+        Place {
+            column: "other",
+            ..place
+        },
     ];
     for other in elsewhere {
         assert_eq!(keys.open(other, &blob).unwrap_err(), OpenError);
@@ -41,7 +50,11 @@ fn a_sealed_part_opens_only_in_its_place_with_its_key_and_unchanged() {
     for position in 0..blob.len() {
         let mut changed = blob.clone();
         changed[position] ^= 1;
-        assert_eq!(keys.open(place, &changed).unwrap_err(), OpenError, "{position}");
+        assert_eq!(
+            keys.open(place, &changed).unwrap_err(),
+            OpenError,
+            "{position}"
+        );
     }
     for length in 0..blob.len() {
         assert_eq!(keys.open(place, &blob[..length]).unwrap_err(), OpenError);

@@ -31,13 +31,35 @@ fn any_change_of_a_withdrawal_changes_its_digest() {
         nanos,
     };
     let others = [
-        Withdrawal { source_account: "other".to_owned(), ..withdrawal() },
-        Withdrawal { amount: money("USD", 100, 0), ..withdrawal() },
-        Withdrawal { amount: money("EUR", 101, 0), ..withdrawal() },
-        Withdrawal { amount: money("EUR", 100, 1), ..withdrawal() },
-        Withdrawal { destination: "DE03".to_owned(), ..withdrawal() },
-        Withdrawal { payment_method: "swift".to_owned(), ..withdrawal() },
-        Withdrawal { destination: "DE02s".to_owned(), payment_method: "epa".to_owned(), ..withdrawal() },
+        Withdrawal {
+            source_account: "other".to_owned(),
+            ..withdrawal()
+        },
+        Withdrawal {
+            amount: money("USD", 100, 0),
+            ..withdrawal()
+        },
+        Withdrawal {
+            amount: money("EUR", 101, 0),
+            ..withdrawal()
+        },
+        Withdrawal {
+            amount: money("EUR", 100, 1),
+            ..withdrawal()
+        },
+        Withdrawal {
+            destination: "DE03".to_owned(),
+            ..withdrawal()
+        },
+        Withdrawal {
+            payment_method: "swift".to_owned(),
+            ..withdrawal()
+        },
+        Withdrawal {
+            destination: "DE02s".to_owned(),
+            payment_method: "epa".to_owned(),
+            ..withdrawal()
+        },
     ];
     for other in others {
         assert_ne!(digest(other.clone()), digest(withdrawal()), "{other:?}");
@@ -77,13 +99,36 @@ fn settings_changes_bind_their_parameters() {
     let changes = [
         SettingsChange::SetPin,
         SettingsChange::ChangePin,
-        SettingsChange::Disable { identifier: one, confirm_last: false },
-        SettingsChange::Disable { identifier: one, confirm_last: true },
-        SettingsChange::Disable { identifier: two, confirm_last: false },
-        SettingsChange::EnableTotp { identifier: one, purposes: none },
-        SettingsChange::EnableTotp { identifier: one, purposes: login },
-        SettingsChange::SetPurposes { identifier: one, on: login, off: none },
-        SettingsChange::SetPurposes { identifier: one, on: none, off: login },
+        SettingsChange::Disable {
+            identifier: one,
+            confirm_last: false,
+        },
+        SettingsChange::Disable {
+            identifier: one,
+            confirm_last: true,
+        },
+        SettingsChange::Disable {
+            identifier: two,
+            confirm_last: false,
+        },
+        SettingsChange::EnableTotp {
+            identifier: one,
+            purposes: none,
+        },
+        SettingsChange::EnableTotp {
+            identifier: one,
+            purposes: login,
+        },
+        SettingsChange::SetPurposes {
+            identifier: one,
+            on: login,
+            off: none,
+        },
+        SettingsChange::SetPurposes {
+            identifier: one,
+            on: none,
+            off: login,
+        },
     ];
     let digests: Vec<Digest> = changes
         .map(|change| Operation::SettingsChange(change).digest(&subject()))

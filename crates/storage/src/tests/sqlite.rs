@@ -87,6 +87,10 @@ async fn after_a_transaction_that_ended_by_itself_changes_still_last() {
     transaction.execute_unprepared("ROLLBACK").await.unwrap();
     assert!(transaction.commit().await.is_err());
 
+    // Rolled back and written in turn: a savepoint inside nothing would do neither.
+    let mut refused = db.change("anna", None);
+    refused.secrets = None;
+    assert!(db.storage.apply(refused).await.is_err());
     let applied = db.storage.apply(db.change("anna", None)).await.unwrap();
     assert_eq!(applied, Applied::Written);
     let other = db.another().await;

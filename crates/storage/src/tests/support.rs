@@ -2,26 +2,23 @@
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicI64, AtomicU32, Ordering},
     },
     time::Duration,
 };
 
-use async_trait::async_trait;
 use countersign_mfa::{
-    Call, Caller, HashPool, Method, Platform, SystemEntropy,
+    Caller, Method,
     ports::{
-        Applied, Change, ConfirmationWrite, Event, LoadKey, Lock, RequestKey, RequestRecord,
-        RequestWrite, Rows, Store, StoreError, StoredEvent,
+        Change, ConfirmationWrite, Event, LoadKey, RequestKey, RequestRecord, RequestWrite, Rows,
+        Store,
     },
 };
 use countersign_primitives::{
-    Clock, ConfirmationId, ExposeSecret, IdentifierId, Label, RequestId, SecretBytes, SubjectId,
-    Timestamp,
+    Clock, ConfirmationId, ExposeSecret, IdentifierId, Label, RequestId, SubjectId, Timestamp,
 };
 use countersign_security_identifiers::{Binding, BindingState, Kind};
-use rand::{SeedableRng, rngs::StdRng};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, EntityTrait, PaginatorTrait, SqlxPostgresConnector,
     sqlx::postgres::PgPoolOptions,
@@ -137,7 +134,7 @@ impl TestDb {
             settings,
             storage,
             clock,
-            method: a_method().await,
+            method: METHOD,
             _folder: folder,
             database,
         }
@@ -271,47 +268,4 @@ pub(super) fn binding(number: u8, state: BindingState) -> Binding {
     }
 }
 
-/// Methods are named in `countersign_mfa` alone, so one is overheard there.
-pub(crate) async fn a_method() -> Method {
-    #[derive(Default)]
-    struct Ear(Mutex<Option<Method>>);
-
-    #[async_trait]
-    impl Store for Ear {
-        async fn load(&self, key: &LoadKey) -> Result<Rows, StoreError> {
-            *self.0.lock().unwrap() = key.request.as_ref().map(|request| request.method);
-            Err(StoreError::Unavailable("that is all".into()))
-        }
-        async fn apply(&self, _: Change) -> Result<Applied, StoreError> {
-            unreachable!()
-        }
-        async fn lock(&self, _: &LoadKey) -> Result<(Rows, Box<dyn Lock>), StoreError> {
-            unreachable!()
-        }
-        async fn bindings(&self, _: &SubjectId) -> Result<Vec<Binding>, StoreError> {
-            unreachable!()
-        }
-        async fn events(&self, _: &SubjectId, _: u64) -> Result<Vec<StoredEvent>, StoreError> {
-            unreachable!()
-        }
-    }
-
-    let file = countersign_keyring::generate_file(&mut StdRng::seed_from_u64(1));
-    let ear = Arc::new(Ear::default());
-    let store: Arc<dyn Store> = ear.clone();
-    let platform = Platform::new(
-        store,
-        countersign_keyring::parse_file(file.expose_secret()).unwrap(),
-        countersign_mfa::Settings::default(),
-        Arc::new(SystemEntropy),
-        HashPool::start(std::num::NonZeroUsize::MIN).unwrap(),
-    );
-    let call = Call {
-        subject: subject_id("anna"),
-        caller: Caller::local(),
-        request: None,
-        body: SecretBytes::new(Vec::new()),
-    };
-    let _ = platform.cancel(&call, confirmation_id(1)).await;
-    ear.0.lock().unwrap().unwrap()
-}
+pub(crate) const METHOD: Method = Method::named("TestService.Test");

@@ -7,12 +7,12 @@ use countersign_mfa::{
 use countersign_primitives::{SubjectId, Timestamp};
 
 use super::*;
-use crate::tests::support::a_method;
+use crate::tests::support::METHOD;
 
 type Answer = oneshot::Receiver<Result<Applied, StoreError>>;
 
 async fn items(subjects: &[&str]) -> (VecDeque<Item>, Vec<Answer>) {
-    let method = a_method().await;
+    let method = METHOD;
     subjects
         .iter()
         .enumerate()

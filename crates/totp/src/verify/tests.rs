@@ -51,7 +51,12 @@ fn totp_values_of_rfc_6238_appendix_b() {
             let now = at(seconds);
             assert_eq!(authenticator.code(Step::at(now)).expose_secret(), code);
             let verdict = verify(&authenticator, None, code, now);
-            assert_eq!(verdict, Verdict::Accepted { step: Step::at(now) });
+            assert_eq!(
+                verdict,
+                Verdict::Accepted {
+                    step: Step::at(now)
+                }
+            );
         }
     }
 }
