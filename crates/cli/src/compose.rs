@@ -9,7 +9,7 @@ use countersign_mfa::{
     Entropy, HashPool, Platform, Settings, SystemEntropy,
     ports::{KeyVerdict, Store, Upkeep},
 };
-use countersign_primitives::{Clock, SecretString, SystemClock, Timestamp};
+use countersign_primitives::SecretString;
 use countersign_storage::{ConnectError, SchemaState, Settings as StorageSettings, Storage};
 
 use crate::config::{Config, Database};
@@ -123,10 +123,7 @@ impl Composed {
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             interval.tick().await;
-            let now = SystemClock.now().as_millis();
-            let kept = i64::try_from(confirmations_kept.as_millis()).unwrap_or(i64::MAX);
-            let before = Timestamp::from_millis(now.saturating_sub(kept));
-            match self.storage.sweep(before).await {
+            match self.storage.sweep(confirmations_kept).await {
                 Ok(0) => {}
                 Ok(rows) => tracing::info!(retention.rows = rows, "old rows were deleted"),
                 Err(error) => tracing::warn!(

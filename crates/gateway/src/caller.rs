@@ -1,7 +1,8 @@
 //! Who calls.
 
-use countersign_mfa::Caller;
-use tonic::{Request, Status, metadata::MetadataMap};
+use countersign_mfa::{Caller, CallerError};
+use http::HeaderMap;
+use tonic::{Request, Status};
 use tonic_types::FieldViolation;
 
 use crate::status;
@@ -12,18 +13,16 @@ pub const CALLER_METADATA: &str = "x-countersign-caller";
 
 /// The caller of a request; `local` where it gave no name.
 pub(crate) fn of_request<T>(request: &Request<T>) -> Result<Caller, Status> {
-    of_metadata(request.metadata())
+    of_headers(request.metadata().as_ref()).map_err(|error| {
+        let violation = FieldViolation::new(CALLER_METADATA, error.to_string());
+        status::invalid(vec![violation])
+    })
 }
 
-fn of_metadata(metadata: &MetadataMap) -> Result<Caller, Status> {
-    let Some(name) = metadata.get(CALLER_METADATA) else {
-        return Ok(Caller::local());
-    };
-    let name = name.to_str().unwrap_or_default();
-    Caller::parse(name).map_err(|error| {
-        status::invalid(vec![FieldViolation::new(
-            CALLER_METADATA,
-            error.to_string(),
-        )])
-    })
+/// The caller that headers name.
+pub(crate) fn of_headers(headers: &HeaderMap) -> Result<Caller, CallerError> {
+    headers.get(CALLER_METADATA).map_or_else(
+        || Ok(Caller::local()),
+        |name| Caller::parse(name.to_str().unwrap_or_default()),
+    )
 }

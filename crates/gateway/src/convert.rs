@@ -17,6 +17,9 @@ use tonic_types::FieldViolation;
 
 use crate::status;
 
+/// The most violations that are told at once.
+const MAX_VIOLATIONS: usize = 24;
+
 /// Reads the fields of one request and keeps what is wrong with them.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
@@ -24,8 +27,12 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// Notes what is wrong with a field.
+    /// Notes what is wrong with a field. A request that is wrong all over is told a part of it:
+    /// details travel in headers, which have their limits.
     pub(crate) fn violation(&mut self, field: &str, description: impl Display) {
+        if self.violations.len() == MAX_VIOLATIONS {
+            return;
+        }
         self.violations
             .push(FieldViolation::new(field, description.to_string()));
     }
@@ -66,6 +73,10 @@ impl Reader {
     /// Purposes of a repeated field.
     pub(crate) fn purposes(&mut self, field: &str, purposes: &[i32]) -> PurposeSet {
         let mut set = Vec::new();
+        if purposes.len() > Purpose::ALL.len() {
+            self.violation(field, "must name each purpose at most once");
+            return PurposeSet::NONE;
+        }
         for (position, number) in purposes.iter().enumerate() {
             match purpose(*number) {
                 Some(purpose) => set.push(purpose),

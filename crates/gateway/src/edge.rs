@@ -3,7 +3,6 @@
 
 use std::{
     future::Future,
-    panic::AssertUnwindSafe,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -11,13 +10,12 @@ use std::{
 
 use countersign_mfa::Entropy;
 use countersign_primitives::RequestId;
-use futures::FutureExt;
 use http::{HeaderMap, Request, Response};
 use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
 use tracing::{Instrument, Span, field};
 
-use crate::{caller::CALLER_METADATA, status};
+use crate::{caller, status};
 
 /// The header of gRPC that holds the details of a status.
 const DETAILS: &str = "grpc-status-details-bin";
@@ -48,7 +46,7 @@ impl<S, B> Service<Request<B>> for Edge<S>
 where
     S: Service<Request<B>, Response = Response<Body>>,
     S::Future: Send + 'static,
-    S::Error: 'static,
+    S::Error: Send + 'static,
 {
     type Response = Response<Body>;
     type Error = S::Error;
@@ -64,9 +62,11 @@ where
         let is_ours = request.uri().path().starts_with("/countersign.");
         let answered = span.in_scope(|| self.inner.call(request));
         let answer = async move {
-            // What happened stands in the log by way of the panic hook, without the message, which
-            // could hold anything. The process goes on.
-            let response = match AssertUnwindSafe(answered).catch_unwind().await {
+            // In a task of its own: a caller that goes away, or has waited as long as it would, must
+            // not stop a change half way, which would cost a connection to the database. And where
+            // it panics, the process goes on; the panic hook has logged that it did.
+            let handled = tokio::spawn(answered.in_current_span()).await;
+            let response = match handled {
                 Ok(answered) => complete(answered?),
                 Err(_) => status::internal().into_http(),
             };
@@ -90,12 +90,11 @@ impl<S> Edge<S> {
             "request",
             request.id = field::Empty,
             rpc.method = request.uri().path(),
-            caller = request
-                .headers()
-                .get(CALLER_METADATA)
-                .and_then(|name| name.to_str().ok())
-                .unwrap_or("local"),
+            caller = field::Empty,
         );
+        if let Ok(caller) = caller::of_headers(request.headers()) {
+            span.record("caller", field::display(caller));
+        }
         if let Ok(mut generator) = self.entropy.generator() {
             let id = RequestId::random(&mut generator);
             span.record("request.id", field::display(id));

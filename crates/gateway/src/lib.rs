@@ -22,8 +22,7 @@ use countersign_proto::{
     },
 };
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
-use tonic::transport::Server;
+use tonic::transport::{Server, server::TcpIncoming};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 pub use caller::CALLER_METADATA;
@@ -101,7 +100,6 @@ pub async fn serve(
     let platform = &gateway.platform;
     let entropy = Arc::clone(&gateway.entropy);
     let router = Server::builder()
-        .tcp_nodelay(true)
         .http2_keepalive_interval(Some(Duration::from_secs(60)))
         .layer(EdgeLayer { entropy })
         .add_service(health)
@@ -144,7 +142,8 @@ pub async fn serve(
         }
         let _ = stopping.send(());
     };
-    let serving = router.serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown);
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let serving = router.serve_with_incoming_shutdown(incoming, shutdown);
     tokio::select! {
         served = serving => Ok(served?),
         () = drained => Ok(()),

@@ -72,7 +72,6 @@ pub(crate) fn of_error(error: Error) -> Status {
             retry_at(Code::ResourceExhausted, reason, text, at)
         }
         Error::PageTokenInvalid => invalid_field("page_token", &text),
-        Error::AccountNameTooLong => invalid_field("account_name", &text),
         Error::SubjectBusy => busy(ErrorReason::SubjectBusy, text),
         Error::HashPoolBusy => busy(ErrorReason::HashPoolBusy, text),
         Error::Unavailable(source) => {
@@ -98,13 +97,13 @@ pub(crate) fn of_error(error: Error) -> Status {
 
 /// The status of a request with fields that are wrong: all of them at once.
 pub(crate) fn invalid(violations: Vec<FieldViolation>) -> Status {
-    let fields: Vec<String> = violations
-        .iter()
-        .map(|violation| format!("{}: {}", violation.field, violation.description))
-        .collect();
+    let text = match violations.as_slice() {
+        [one] => format!("{} {}", one.field, one.description),
+        several => format!("{} fields are wrong", several.len()),
+    };
     let mut details = details(ErrorReason::InvalidField);
     details.set_bad_request(violations);
-    Status::with_error_details(Code::InvalidArgument, fields.join("; "), details)
+    Status::with_error_details(Code::InvalidArgument, text, details)
 }
 
 /// The status of a settings change that is authorized by a confirmation.

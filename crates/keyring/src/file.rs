@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     KeyUse, Keyring,
-    keys::{Key, KeyId},
+    keys::{Key, KeyId, Ring},
 };
 
 const SECRET_BYTES: usize = 32;
@@ -17,9 +17,16 @@ const SECRET_BYTES: usize = 32;
 /// Why a text is no key file. No error shows any of a key.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum KeyFileError {
-    /// Not TOML, or not of the shape that `countersign keys init` writes.
-    #[error("the key file is not one that `countersign keys init` wrote: {0}")]
-    Form(String),
+    /// Not TOML, or not of the shape that `countersign keys init` writes. What stands there is
+    /// not repeated: it may be a secret.
+    #[error(
+        "line {line} of the key file is not as `countersign keys init` writes it: `format = 1`, \
+         then for each key `[[key]]` with `id`, `use` and `secret`"
+    )]
+    Form {
+        /// Where reading stopped, from 1.
+        line: usize,
+    },
     /// A format of another version of the program.
     #[error("the key file has format {0}, and this program reads format 1")]
     Format(u32),
@@ -95,9 +102,13 @@ pub fn generate_file(rng: &mut (impl CryptoRng + ?Sized)) -> SecretString {
 /// # Errors
 /// [`KeyFileError`] names the entry and what would be right.
 pub fn parse_file(text: &str) -> Result<Keyring, KeyFileError> {
-    // The message of the TOML error only: its display would quote the line, secret included.
-    let file: File =
-        toml::from_str(text).map_err(|error| KeyFileError::Form(error.message().to_owned()))?;
+    // Of the error only the place: its text quotes what it found.
+    let file: File = toml::from_str(text).map_err(|error| {
+        let end = error.span().map_or(0, |span| span.start);
+        let before = text.get(..end).unwrap_or_default();
+        let line = 1 + before.bytes().filter(|byte| *byte == b'\n').count();
+        KeyFileError::Form { line }
+    })?;
     if file.format != 1 {
         return Err(KeyFileError::Format(file.format));
     }
@@ -111,12 +122,15 @@ pub fn parse_file(text: &str) -> Result<Keyring, KeyFileError> {
         }
         keys.push(key);
     }
-    for usage in KeyUse::ALL {
-        if !keys.iter().any(|key| key.usage == usage) {
-            return Err(KeyFileError::Missing(usage.name()));
-        }
-    }
-    Ok(Keyring { keys })
+    let mut ring = |usage: KeyUse| {
+        Ring::of(keys.extract_if(.., |key| key.usage == usage).collect())
+            .ok_or(KeyFileError::Missing(usage.name()))
+    };
+    Ok(Keyring {
+        seal: ring(KeyUse::Seal)?,
+        request_mac: ring(KeyUse::RequestMac)?,
+        page_token: ring(KeyUse::PageToken)?,
+    })
 }
 
 fn parse_entry(number: usize, entry: &Entry) -> Result<Key, KeyFileError> {

@@ -54,11 +54,33 @@ pub(crate) struct Key {
     pub(crate) secret: SecretBytes,
 }
 
-/// The keys of an installation. The last key of each use is the one that new things are made
-/// with; earlier ones only open and check.
+/// The keys of one use: the one that new things are made with, and earlier ones, which only open
+/// and check.
+#[derive(Clone, Debug)]
+pub(crate) struct Ring {
+    pub(crate) present: Key,
+    earlier: Vec<Key>,
+}
+
+impl Ring {
+    /// The ring of these keys, the present one last; `None` without any.
+    pub(crate) fn of(mut keys: Vec<Key>) -> Option<Self> {
+        let present = keys.pop()?;
+        let earlier = keys;
+        Some(Self { present, earlier })
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &Key> {
+        std::iter::once(&self.present).chain(&self.earlier)
+    }
+}
+
+/// The keys of an installation: one ring for each use.
 #[derive(Clone, Debug)]
 pub struct Keyring {
-    pub(crate) keys: Vec<Key>,
+    pub(crate) seal: Ring,
+    pub(crate) request_mac: Ring,
+    pub(crate) page_token: Ring,
 }
 
 /// What the database keeps of a key, so that a key file of another installation is refused.
@@ -75,20 +97,20 @@ pub struct KeyCheck {
 impl Keyring {
     /// A MAC of `message` under the present key of a use.
     pub fn mac(&self, usage: KeyUse, message: &[u8]) -> [u8; 32] {
-        self.present(usage)
-            .map_or([0; 32], |key| hmac(key, message))
+        hmac(&self.ring(usage).present, message)
     }
 
     /// Whether `mac` is that of `message` under any key of a use, in constant time.
     pub fn is_mac_of(&self, usage: KeyUse, message: &[u8], mac: &[u8]) -> bool {
-        self.of(usage)
-            .any(|key| hmac(key, message).ct_eq(mac).into())
+        let mut keys = self.ring(usage).keys();
+        keys.any(|key| hmac(key, message).ct_eq(mac).into())
     }
 
     /// The check values of all keys.
     pub fn checks(&self) -> Vec<KeyCheck> {
-        self.keys
-            .iter()
+        KeyUse::ALL
+            .into_iter()
+            .flat_map(|usage| self.ring(usage).keys())
             .map(|key| KeyCheck {
                 key_id: key.id.to_string(),
                 usage: key.usage.name(),
@@ -97,17 +119,17 @@ impl Keyring {
             .collect()
     }
 
-    pub(crate) fn of(&self, usage: KeyUse) -> impl Iterator<Item = &Key> {
-        self.keys.iter().filter(move |key| key.usage == usage)
-    }
-
-    pub(crate) fn present(&self, usage: KeyUse) -> Option<&Key> {
-        self.of(usage).last()
+    const fn ring(&self, usage: KeyUse) -> &Ring {
+        match usage {
+            KeyUse::Seal => &self.seal,
+            KeyUse::RequestMac => &self.request_mac,
+            KeyUse::PageToken => &self.page_token,
+        }
     }
 }
 
 fn hmac(key: &Key, message: &[u8]) -> [u8; 32] {
-    // HMAC takes keys of any length, so this cannot fail; a zero MAC would match nothing stored.
+    // HMAC takes keys of any length, so this cannot fail.
     Hmac::<Sha256>::new_from_slice(key.secret.expose()).map_or([0; 32], |mut mac| {
         mac.update(message);
         mac.finalize().into_bytes().into()

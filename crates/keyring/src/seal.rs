@@ -11,10 +11,7 @@ use countersign_primitives::{SecretBytes, SubjectId};
 use rand::CryptoRng;
 use thiserror::Error;
 
-use crate::{
-    KeyUse, Keyring,
-    keys::{Key, KeyId},
-};
+use crate::{Keyring, keys::Key};
 
 const VERSION: u8 = 1;
 const XCHACHA20_POLY1305: u8 = 1;
@@ -42,14 +39,14 @@ impl Keyring {
     /// Seals `plain` for its place with the present sealing key.
     ///
     /// # Errors
-    /// [`OpenError`] when the keyring has no sealing key.
+    /// [`OpenError`] when the cipher refuses, which takes a part of gigabytes.
     pub fn seal(
         &self,
         place: Place<'_>,
         plain: &SecretBytes,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<Vec<u8>, OpenError> {
-        let key = self.present(KeyUse::Seal).ok_or(OpenError)?;
+        let key = &self.seal.present;
         let mut nonce = [0; NONCE];
         rng.fill_bytes(&mut nonce);
         let mut blob = vec![VERSION, XCHACHA20_POLY1305];
@@ -78,8 +75,9 @@ impl Keyring {
             _ => return Err(OpenError),
         };
         let key = self
-            .of(KeyUse::Seal)
-            .find(|key| KeyId::as_slice(&key.id) == id)
+            .seal
+            .keys()
+            .find(|key| key.id.0 == id)
             .ok_or(OpenError)?;
         let payload = Payload {
             msg: sealed,
@@ -89,12 +87,6 @@ impl Keyring {
             .decrypt(&XNonce::from(*nonce), payload)
             .map_err(|_| OpenError)?;
         Ok(SecretBytes::new(plain))
-    }
-}
-
-impl KeyId {
-    const fn as_slice(&self) -> &[u8] {
-        &self.0
     }
 }
 

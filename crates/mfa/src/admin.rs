@@ -61,12 +61,9 @@ impl Platform {
     /// # Errors
     /// Those of the store.
     pub async fn admin_show(&self, subject: &SubjectId) -> Result<Sight, Error> {
-        let Snapshot {
-            registry,
-            now,
-            is_known,
-            ..
-        } = self.look(subject, None).await?;
+        let snapshot = self.look(subject, None).await?;
+        let is_known = snapshot.is_known();
+        let Snapshot { registry, now, .. } = snapshot;
         let identifiers = registry.identifiers().iter().map(|identifier| {
             (
                 IdentifierView::new(identifier, now),
@@ -138,7 +135,7 @@ impl UseCase for Act<'_> {
     ) -> Result<Decision<()>, Error> {
         let mut registry = snapshot.registry.clone();
         let fact = match self.deed {
-            Deed::Unlock if !snapshot.is_known => return Err(Error::IdentifierNotFound),
+            Deed::Unlock if !snapshot.is_known() => return Err(Error::IdentifierNotFound),
             Deed::Unlock => {
                 registry.unlock();
                 Fact::Unlocked

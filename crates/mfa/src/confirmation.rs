@@ -83,6 +83,12 @@ pub(crate) struct Passed {
     pub(crate) bound_at: Timestamp,
 }
 
+impl Passed {
+    fn still_stands(&self, registry: &Registry) -> bool {
+        bound_at(registry, self.authenticator) == Some(self.bound_at)
+    }
+}
+
 /// The state of a confirmation as callers see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(index_only)]
@@ -219,13 +225,16 @@ impl Confirmation {
             .any(|stage| stage.options.contains(&authenticator))
     }
 
-    /// Notes accepted proofs; approves where they complete a path. Tells whether they did.
+    /// Notes accepted proofs; approves where they complete a path. Tells whether they did. A stage
+    /// that was passed by an authenticator which has changed since is open again.
     pub(crate) fn pass(
         &mut self,
         accepted: impl IntoIterator<Item = Passed>,
+        registry: &Registry,
         redeem_within: Duration,
         now: Timestamp,
     ) -> bool {
+        self.passed.retain(|passed| passed.still_stands(registry));
         for passed in accepted {
             self.passed
                 .retain(|other| other.authenticator != passed.authenticator);
@@ -266,7 +275,7 @@ impl Confirmation {
     pub(crate) fn still_stands(&self, registry: &Registry) -> bool {
         self.passed
             .iter()
-            .all(|passed| bound_at(registry, passed.authenticator) == Some(passed.bound_at))
+            .all(|passed| passed.still_stands(registry))
     }
 
     /// What callers see at an instant.

@@ -2,17 +2,16 @@
 
 use countersign_policy::{Missing, Ruling};
 use countersign_primitives::ConfirmationId;
-use countersign_security_identifiers::{Kind, Obstacle, OpenConfirmation, Path};
+use countersign_security_identifiers::{Kind, Limits, Obstacle, OpenConfirmation, Path};
 use minicbor::{CborLen, Decode, Encode};
 use rand::rngs::StdRng;
 
 use crate::{
     ConfirmationView, Error, Method, Operation, Platform,
     confirmation::{Confirmation, Phase},
-    event::Fact,
+    event::{Fact, obstacle_name},
     hashing::Hashes,
     platform::{Call, ChangeSet, Context, Decision, Snapshot, UseCase},
-    proofs::denied,
     view::OptionView,
 };
 
@@ -91,7 +90,7 @@ impl UseCase for Create {
         rng: &mut StdRng,
     ) -> Result<Decision<Created>, Error> {
         let operation = self.operation.kind();
-        let (answer, fact) = match self.rule(snapshot)? {
+        let (answer, fact) = match self.rule(snapshot, &context.settings.limits)? {
             Ruling::Required(paths) => return self.open(paths, snapshot, context, rng),
             Ruling::NotRequired => (Created::NotRequired, Fact::NotRequired { operation }),
             Ruling::EnrolmentRequired(Missing { pin, kinds }) => (
@@ -100,7 +99,10 @@ impl UseCase for Create {
             ),
             Ruling::Denied(obstacle) => (
                 Created::Denied(obstacle.into()),
-                denied(operation, obstacle),
+                Fact::Denied {
+                    operation,
+                    reason: obstacle_name(obstacle),
+                },
             ),
         };
         let registry = snapshot.registry.clone();
@@ -109,11 +111,25 @@ impl UseCase for Create {
 }
 
 impl Create {
-    fn rule(&self, snapshot: &Snapshot) -> Result<Ruling, Error> {
+    /// What happened, and where it was asked for, if the caller said so.
+    fn facts(&self, fact: Fact) -> Vec<Fact> {
+        let mut facts = vec![fact];
+        if let Operation::Login(login) = &self.operation
+            && !(login.ip_address.is_empty() && login.user_agent.is_empty())
+        {
+            facts.push(Fact::AskedFrom {
+                ip_address: login.ip_address.clone(),
+                user_agent: login.user_agent.clone(),
+            });
+        }
+        facts
+    }
+
+    fn rule(&self, snapshot: &Snapshot, limits: &Limits) -> Result<Ruling, Error> {
         let Snapshot { registry, now, .. } = snapshot;
-        match (&self.operation, self.operation.policy_subject()) {
+        match (&self.operation, self.operation.policy_case()) {
             (Operation::SettingsChange(change), _) => {
-                let paths = change.paths(snapshot)?;
+                let paths = change.paths(snapshot, limits)?;
                 let purpose = self.operation.purpose();
                 Ok(match registry.obstacle(&paths, purpose, *now) {
                     Some(obstacle) => Ruling::Denied(obstacle),
@@ -121,7 +137,7 @@ impl Create {
                     None => Ruling::Required(paths),
                 })
             }
-            (_, Some(subject)) => Ok(countersign_policy::rule(subject, registry, *now)),
+            (_, Some(case)) => Ok(countersign_policy::rule(case, registry, *now)),
             (_, None) => Ok(Ruling::Denied(Obstacle::RecoveryRequired)),
         }
     }
@@ -158,24 +174,16 @@ impl Create {
             redeem_on_approval: self.redeem_on_approval,
             is_settings_change: matches!(self.operation, Operation::SettingsChange(_)),
         };
-        let (ip_address, user_agent) = match &self.operation {
-            Operation::Login(login) => (login.ip_address.clone(), login.user_agent.clone()),
-            Operation::Withdrawal(_) | Operation::SettingsChange(_) | Operation::Custom(_) => {
-                (String::new(), String::new())
-            }
-        };
         let created = Fact::ConfirmationCreated {
             confirmation: id,
             operation: self.operation.kind(),
             digest: format!("{:?}", confirmation.digest),
-            ip_address,
-            user_agent,
         };
         let view = confirmation.view(&registry, now);
         Ok(Decision::from(ChangeSet {
             registry,
             confirmation: Some(confirmation),
-            facts: vec![created],
+            facts: self.facts(created),
             answer: Created::Confirmation(Box::new(view)),
         }))
     }

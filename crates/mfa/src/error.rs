@@ -75,9 +75,6 @@ pub enum Error {
     /// A page token that this server did not give to this caller for this subject.
     #[error("the page token is not one of this list")]
     PageTokenInvalid,
-    /// The issuer and account names are too long for a QR code.
-    #[error("the account name is too long for a QR code")]
-    AccountNameTooLong,
     /// Too many requests of the subject wait.
     #[error("too many requests of the subject are waiting")]
     SubjectBusy,

@@ -21,11 +21,12 @@ pub(crate) enum Fact {
         operation: &'static str,
         /// The operation's digest, in hexadecimal.
         digest: String,
-        /// The person's IP address, as the caller gave it.
-        #[serde(skip_serializing_if = "String::is_empty")]
+    },
+    /// Where an operation was asked for, as the caller gave it.
+    AskedFrom {
+        /// The person's IP address.
         ip_address: String,
-        /// The person's user agent, as the caller gave it.
-        #[serde(skip_serializing_if = "String::is_empty")]
+        /// The person's user agent.
         user_agent: String,
     },
     /// An operation went on without a proof: the subject chose so.
@@ -220,7 +221,7 @@ pub(crate) enum RejectionReason {
     Malformed,
     /// Right, but used before.
     Replayed,
-    /// The authenticator is not enrolled, or no option here.
+    /// The authenticator is not enrolled.
     NotEnrolled,
     /// Not checked: the authenticator is locked.
     Locked,

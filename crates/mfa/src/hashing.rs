@@ -104,24 +104,22 @@ impl HashPool {
         self.runs.load(Ordering::Relaxed)
     }
 
-    /// Does the runs and adds their results.
+    /// Does a run and adds its result.
     pub(crate) async fn run(
         &self,
-        jobs: Vec<HashJob>,
+        job: HashJob,
         hashes: &mut Hashes,
         rng: &mut impl CryptoRng,
     ) -> Result<(), Error> {
-        for job in jobs {
-            match job {
-                HashJob::Check { typed, salt, cost } => {
-                    let hash = self.hash(typed, salt, cost).await?;
-                    hashes.checked.push((salt, cost, hash));
-                }
-                HashJob::Keep { secret, cost } => {
-                    let salt = Salt::random(rng);
-                    let hash = self.hash(secret, salt, cost).await?;
-                    hashes.kept = Some(Pin { salt, cost, hash });
-                }
+        match job {
+            HashJob::Check { typed, salt, cost } => {
+                let hash = self.hash(typed, salt, cost).await?;
+                hashes.checked.push((salt, cost, hash));
+            }
+            HashJob::Keep { secret, cost } => {
+                let salt = Salt::random(rng);
+                let hash = self.hash(secret, salt, cost).await?;
+                hashes.kept = Some(Pin { salt, cost, hash });
             }
         }
         Ok(())

@@ -108,22 +108,25 @@ impl InlineChange for SetPurposes {
         _: &Context<'_>,
     ) -> Result<IdentifierView, Error> {
         let identifier = self.identifier;
-        draft
+        let before = draft
             .registry
             .switch(identifier, self.on, self.off)
             .map_err(|error| Error::of_registry(error, draft.now))?;
-        let on = self.on.iter();
-        let on = on.map(|purpose| Fact::SwitchedOn {
-            identifier,
-            purpose,
-        });
-        draft.facts.extend(on);
-        let off = self.off.iter();
-        let off = off.map(|purpose| Fact::SwitchedOff {
-            identifier,
-            purpose,
-        });
-        draft.facts.extend(off);
+        // What stood so before has not happened.
+        let on = self.on.without(before);
+        draft
+            .facts
+            .extend(on.iter().map(|purpose| Fact::SwitchedOn {
+                identifier,
+                purpose,
+            }));
+        let off = before.without(before.without(self.off));
+        draft
+            .facts
+            .extend(off.iter().map(|purpose| Fact::SwitchedOff {
+                identifier,
+                purpose,
+            }));
         IdentifierView::find(&draft.registry, identifier, draft.now)
     }
 }

@@ -50,7 +50,10 @@ impl Platform {
         let snapshot = self.look(subject, None).await?;
         let mut identifiers = listed(&snapshot);
         if show_disabled {
-            identifiers.extend(self.gone(subject).await?);
+            // The history is read a moment later, and may know already what the registry did not.
+            let gone = self.gone(subject).await?.into_iter();
+            let is_listed = |id| snapshot.registry.identifier(id).is_some();
+            identifiers.extend(gone.filter(|gone| !is_listed(gone.id)));
         }
         identifiers.sort_by_key(Place::of);
 

@@ -99,8 +99,8 @@ pub enum SettingsChange {
 impl Operation {
     /// The purpose whose switches and throttles apply.
     pub fn purpose(&self) -> Purpose {
-        self.policy_subject()
-            .map_or(Purpose::Other, |subject| subject.purpose())
+        self.policy_case()
+            .map_or(Purpose::Other, |case| case.purpose())
     }
 
     /// The operation's kind, in events.
@@ -114,13 +114,13 @@ impl Operation {
     }
 
     /// What the policy looks at; `None` for a settings change, which the registry has paths for.
-    pub(crate) fn policy_subject(&self) -> Option<policy::Subject<'_>> {
+    pub(crate) fn policy_case(&self) -> Option<policy::Case<'_>> {
         match self {
-            Self::Login(_) => Some(policy::Subject::Login),
-            Self::Withdrawal(withdrawal) => Some(policy::Subject::Withdrawal {
+            Self::Login(_) => Some(policy::Case::Login),
+            Self::Withdrawal(withdrawal) => Some(policy::Case::Withdrawal {
                 payment_method: &withdrawal.payment_method,
             }),
-            Self::Custom(custom) => Some(policy::Subject::Custom { kind: &custom.kind }),
+            Self::Custom(custom) => Some(policy::Case::Custom { kind: &custom.kind }),
             Self::SettingsChange(_) => None,
         }
     }

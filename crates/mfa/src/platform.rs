@@ -36,6 +36,10 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(8);
 const LOOKUPS: u32 = 5;
 const LOOKUP_PAUSE: Duration = Duration::from_millis(100);
 
+/// How long the record of a request without an id of its caller is kept: only this gateway knows
+/// the id that it drew, and looks it up at once after a lost connection or never.
+const UNNAMED_REQUEST_LIFE: Duration = Duration::from_secs(60);
+
 /// The table and column that the sealed part belongs to.
 const SEALED_TABLE: &str = "subject";
 const SEALED_COLUMN: &str = "secrets";
@@ -67,12 +71,17 @@ pub struct Call {
 /// A subject as one moment found it.
 pub(crate) struct Snapshot {
     pub(crate) now: Timestamp,
-    /// Whether the subject has a row.
-    pub(crate) is_known: bool,
     pub(crate) registry: Registry,
     pub(crate) confirmation: Option<Confirmation>,
     version: Option<i64>,
     secrets: SecretBytes,
+}
+
+impl Snapshot {
+    /// Whether the subject has a row.
+    pub(crate) const fn is_known(&self) -> bool {
+        self.version.is_some()
+    }
 }
 
 /// What a use case decided.
@@ -105,9 +114,9 @@ pub(crate) trait UseCase: Sync {
         None
     }
 
-    /// The Argon2 runs that a decision needs and that are not at hand.
-    fn hash_jobs(&self, _: &Snapshot, _: &Context<'_>, _: &Hashes) -> Vec<HashJob> {
-        Vec::new()
+    /// The next Argon2 run that a decision needs and that is not at hand.
+    fn hash_job(&self, _: &Snapshot, _: &Context<'_>, _: &Hashes) -> Option<HashJob> {
+        None
     }
 
     /// Decides.
@@ -129,7 +138,7 @@ pub(crate) struct Context<'a> {
 /// One round's outcome before anything is written.
 enum Step<A> {
     Answer(A),
-    Hash(Vec<HashJob>),
+    Hash(HashJob),
     Apply(Box<Change>, A),
 }
 
@@ -185,7 +194,7 @@ impl Platform {
             let (change, answer) = loop {
                 match self.consider(&rows, call, &key, use_case, &hashes, &mut rng)? {
                     Step::Answer(answer) => return Ok(answer),
-                    Step::Hash(jobs) => self.pool.run(jobs, &mut hashes, &mut rng).await?,
+                    Step::Hash(job) => self.pool.run(job, &mut hashes, &mut rng).await?,
                     Step::Apply(change, answer) => break (*change, answer),
                 }
             };
@@ -214,7 +223,7 @@ impl Platform {
                     lock.release().await?;
                     match other? {
                         Step::Answer(answer) => return Ok(answer),
-                        Step::Hash(jobs) => self.pool.run(jobs, &mut hashes, &mut rng).await?,
+                        Step::Hash(job) => self.pool.run(job, &mut hashes, &mut rng).await?,
                         Step::Apply(..) => {}
                     }
                 }
@@ -239,9 +248,8 @@ impl Platform {
         let snapshot = self.open(&call.subject, rows)?;
         let settings = &self.settings;
         let context = Context { call, settings };
-        let jobs = use_case.hash_jobs(&snapshot, &context, hashes);
-        if !jobs.is_empty() {
-            return Ok(Step::Hash(jobs));
+        if let Some(job) = use_case.hash_job(&snapshot, &context, hashes) {
+            return Ok(Step::Hash(job));
         }
         match use_case.decide(&snapshot, &context, hashes, rng)? {
             Decision::Unchanged(answer) => Ok(Step::Answer(answer)),
@@ -253,7 +261,10 @@ impl Platform {
                 let request = key.request.clone().map(|key| RequestWrite {
                     key,
                     record,
-                    expires_at: snapshot.now.plus(settings.request_life),
+                    expires_at: snapshot.now.plus(match call.request {
+                        Some(_) => settings.request_life,
+                        None => UNNAMED_REQUEST_LIFE,
+                    }),
                 });
                 let (answer, change) =
                     self.change(call, U::METHOD, &snapshot, *set, request, rng)?;
@@ -276,7 +287,7 @@ impl Platform {
         set.registry.prune(now);
         let bindings = set.registry.bindings_changed_since(&snapshot.registry, now);
         let encoded = set.registry.encode();
-        let stays = snapshot.is_known && encoded.secrets.expose() == snapshot.secrets.expose();
+        let stays = snapshot.is_known() && encoded.secrets.expose() == snapshot.secrets.expose();
         let secrets = if stays {
             None
         } else {
@@ -348,7 +359,6 @@ impl Platform {
         };
         Ok(Snapshot {
             now: rows.now,
-            is_known: rows.subject.is_some(),
             registry,
             confirmation,
             version: rows.subject.as_ref().map(|row| row.version),
@@ -385,20 +395,19 @@ impl Platform {
         answer: A,
     ) -> Result<A, Error> {
         for _ in 0..LOOKUPS {
-            match self.store.load(key).await {
-                Ok(Rows {
-                    request: Some(record),
-                    ..
-                }) if record.answer == encode(&answer) => return Ok(answer),
-                Ok(Rows {
-                    request: Some(record),
-                    ..
-                }) => return self.earlier_answer(&record, call),
-                Ok(_) | Err(StoreError::Unavailable(_)) => {
-                    tokio::time::sleep(LOOKUP_PAUSE).await;
-                }
-                Err(error) => return Err(error.into()),
+            let rows = self.store.load(key).await;
+            if let Ok(Rows {
+                request: Some(record),
+                ..
+            }) = rows
+            {
+                let stands: A = self.earlier_answer(&record, call)?;
+                // Its own answer has the secrets that a stored one lacks; that of another request
+                // with the same id, which came first, differs in its ids.
+                let is_own = record.answer == encode(&answer);
+                return Ok(if is_own { answer } else { stands });
             }
+            tokio::time::sleep(LOOKUP_PAUSE).await;
         }
         Err(Error::OutcomeUnknown)
     }

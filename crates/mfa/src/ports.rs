@@ -3,7 +3,7 @@
 //! The store sees bytes and decides nothing. It keeps one promise: a change is written whole or
 //! not at all, and only where the subject is still at the version that the decision was made from.
 
-use std::error::Error as StdError;
+use std::{error::Error as StdError, time::Duration};
 
 use async_trait::async_trait;
 pub use countersign_keyring::KeyCheck;
@@ -218,10 +218,10 @@ pub trait Upkeep: Send + Sync {
     /// of a known installation. The first keys ever are noted as they come.
     async fn check_keys(&self, checks: &[KeyCheck]) -> Result<KeyVerdict, StoreError>;
 
-    /// Deletes what retention ends, in small batches: request records that have lapsed and
-    /// confirmations created before `confirmations_before`. One worker at a time. Returns the
-    /// number of rows deleted.
-    async fn sweep(&self, confirmations_before: Timestamp) -> Result<u64, StoreError>;
+    /// Deletes what retention ends, in small batches: request records that have lapsed, and
+    /// confirmations that were created longer than `confirmations_kept` ago, by the clock that
+    /// decisions are made with. One worker at a time. Returns the number of rows deleted.
+    async fn sweep(&self, confirmations_kept: Duration) -> Result<u64, StoreError>;
 }
 
 /// Whether a key file belongs to a database.

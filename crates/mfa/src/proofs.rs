@@ -1,7 +1,7 @@
 //! Checking proofs: one place for confirmations and for settings changes.
 
 use countersign_pin as pin;
-use countersign_primitives::{ExposeSecret, HashCost, Salt, SecretString, Timestamp};
+use countersign_primitives::{ExposeSecret, HashCost, IdentifierId, Salt, SecretString, Timestamp};
 use countersign_security_identifiers::{
     AuthenticatorRef, Factor, Path, Purpose, Registry, Standing,
 };
@@ -10,7 +10,7 @@ use countersign_totp::{self as totp, Step};
 use crate::{
     Error, Settings,
     confirmation::{Passed, bound_at},
-    event::{Fact, RejectionReason, obstacle_name},
+    event::{Fact, RejectionReason},
     hashing::{HashJob, Hashes},
     view::PathView,
 };
@@ -54,44 +54,50 @@ impl Proofs {
         self.0.is_empty()
     }
 
-    /// The Argon2 runs that checking them needs and that are not at hand: one for a PIN, whether
-    /// there is one or not, unless it is locked. A right PIN kept at another cost than the present
-    /// one needs a second, to keep it at that, unless another PIN is to be kept in its place.
-    pub(crate) fn hash_jobs(
+    /// The Argon2 run that checking them needs and that is not at hand: one for a PIN, whether
+    /// there is one or not, unless it is locked.
+    pub(crate) fn check_job(
         &self,
         registry: &Registry,
         purpose: Purpose,
         settings: &Settings,
         now: Timestamp,
         hashes: &Hashes,
-        other_to_keep: Option<&SecretString>,
-    ) -> Vec<HashJob> {
-        let is_pin = |proof: &&Proof| proof.authenticator == AuthenticatorRef::Pin;
-        let Some(proof) = self.0.iter().find(is_pin) else {
-            return Vec::new();
-        };
+    ) -> Option<HashJob> {
+        let typed = self.pin()?.code.clone();
         match registry.standing(AuthenticatorRef::Pin, purpose, now) {
-            Standing::Locked { .. } | Standing::Capped => return Vec::new(),
-            Standing::Usable { .. } | Standing::Absent => {}
+            Standing::Locked { .. } | Standing::Capped => return None,
+            Standing::Usable | Standing::Absent => {}
         }
         let (salt, cost) = salt_and_cost(registry, settings);
-        if hashes.checked(&salt, cost).is_none() {
-            let typed = proof.code.clone();
-            return vec![HashJob::Check { typed, salt, cost }];
-        }
-        let is_rehashed = other_to_keep.is_none() && cost != settings.hash_cost;
-        if is_rehashed
-            && hashes.kept().is_none()
-            && self
-                .check(registry, purpose, settings, now, hashes)
-                .all_accepted()
-        {
-            return vec![HashJob::Keep {
-                secret: proof.code.clone(),
-                cost: settings.hash_cost,
-            }];
-        }
-        Vec::new()
+        let is_missing = hashes.checked(&salt, cost).is_none();
+        is_missing.then_some(HashJob::Check { typed, salt, cost })
+    }
+
+    /// The Argon2 run that keeps a right PIN at the present cost, where it is kept at another.
+    /// Asked for only once it is known that the proofs will be used up: a run more would tell a
+    /// right PIN from a wrong one in a call that is rejected all the same.
+    pub(crate) fn rehash_job(
+        &self,
+        registry: &Registry,
+        settings: &Settings,
+        hashes: &Hashes,
+    ) -> Option<HashJob> {
+        let secret = self.pin()?.code.clone();
+        let cost = settings.hash_cost;
+        let is_old = registry.pin().is_some_and(|entry| entry.pin.cost != cost);
+        (is_old && hashes.kept().is_none()).then_some(HashJob::Keep { secret, cost })
+    }
+
+    /// Whether this was typed as the PIN, be it right or wrong.
+    pub fn has_pin(&self, typed: &str) -> bool {
+        self.pin()
+            .is_some_and(|proof| proof.code.expose_secret() == typed)
+    }
+
+    fn pin(&self) -> Option<&Proof> {
+        let is_pin = |proof: &&Proof| proof.authenticator == AuthenticatorRef::Pin;
+        self.0.iter().find(is_pin)
     }
 
     /// Checks every proof, with nothing counted or used up yet.
@@ -103,26 +109,32 @@ impl Proofs {
         now: Timestamp,
         hashes: &Hashes,
     ) -> CheckedProofs {
-        let checked = self.0.iter().map(|proof| {
-            let standing = registry.standing(proof.authenticator, purpose, now);
-            let verdict = match standing {
-                Standing::Locked { .. } => Checked::Rejected(RejectionReason::Locked),
-                Standing::Capped => Checked::Rejected(RejectionReason::Capped),
-                Standing::Absent => Checked::Rejected(RejectionReason::NotEnrolled),
-                Standing::Usable { .. } => match proof.authenticator {
+        let mut checked = CheckedProofs {
+            purpose,
+            accepted: Vec::new(),
+            rejected: Vec::new(),
+        };
+        for proof in &self.0 {
+            let authenticator = proof.authenticator;
+            let verdict = match registry.standing(authenticator, purpose, now) {
+                Standing::Locked { .. } => Err(RejectionReason::Locked),
+                Standing::Capped => Err(RejectionReason::Capped),
+                Standing::Absent => Err(RejectionReason::NotEnrolled),
+                Standing::Usable => match authenticator {
                     AuthenticatorRef::Pin => check_pin(registry, settings, hashes),
-                    AuthenticatorRef::Identifier(id) => registry.identifier(id).map_or(
-                        Checked::Rejected(RejectionReason::NotEnrolled),
-                        |identifier| check_code(&identifier.factor, &proof.code, now),
-                    ),
+                    AuthenticatorRef::Identifier(id) => registry
+                        .identifier(id)
+                        .ok_or(RejectionReason::NotEnrolled)
+                        .and_then(|identifier| check_code(&identifier.factor, &proof.code, now))
+                        .map(|step| Accepted::Code(id, step)),
                 },
             };
-            (proof.authenticator, verdict)
-        });
-        CheckedProofs {
-            purpose,
-            checked: checked.collect(),
+            match verdict {
+                Ok(accepted) => checked.accepted.push(accepted),
+                Err(reason) => checked.rejected.push((authenticator, reason)),
+            }
         }
+        checked
     }
 }
 
@@ -136,27 +148,35 @@ fn salt_and_cost(registry: &Registry, settings: &Settings) -> (Salt, HashCost) {
         })
 }
 
-fn check_pin(registry: &Registry, settings: &Settings, hashes: &Hashes) -> Checked {
+fn check_pin(
+    registry: &Registry,
+    settings: &Settings,
+    hashes: &Hashes,
+) -> Result<Accepted, RejectionReason> {
     let (salt, cost) = salt_and_cost(registry, settings);
     let kept = registry.pin().map(|entry| &entry.pin);
-    match hashes
+    // Without its hash, as before the run that `check_job` asks for, no PIN is right.
+    let typed = hashes
         .checked(&salt, cost)
-        .map(|typed| pin::verify(kept, typed))
-    {
-        Some(pin::Verdict::Accepted) => Checked::AcceptedPin,
-        Some(pin::Verdict::Rejected(reason)) => Checked::Rejected(reason.into()),
-        None => Checked::Rejected(RejectionReason::NotEnrolled),
+        .ok_or(RejectionReason::NotEnrolled)?;
+    match pin::verify(kept, typed) {
+        pin::Verdict::Accepted => Ok(Accepted::Pin),
+        pin::Verdict::Rejected(reason) => Err(reason.into()),
     }
 }
 
-fn check_code(factor: &Factor, code: &SecretString, now: Timestamp) -> Checked {
+fn check_code(
+    factor: &Factor,
+    code: &SecretString,
+    now: Timestamp,
+) -> Result<Step, RejectionReason> {
     let Factor::Totp {
         authenticator,
         last_used,
     } = factor;
     match totp::verify(authenticator, *last_used, code.expose_secret(), now) {
-        totp::Verdict::Accepted { step } => Checked::AcceptedStep(step),
-        totp::Verdict::Rejected(reason) => Checked::Rejected(reason.into()),
+        totp::Verdict::Accepted { step } => Ok(step),
+        totp::Verdict::Rejected(reason) => Err(reason.into()),
     }
 }
 
@@ -164,26 +184,36 @@ fn check_code(factor: &Factor, code: &SecretString, now: Timestamp) -> Checked {
 #[derive(Debug)]
 pub(crate) struct CheckedProofs {
     purpose: Purpose,
-    checked: Vec<(AuthenticatorRef, Checked)>,
+    accepted: Vec<Accepted>,
+    rejected: Vec<(AuthenticatorRef, RejectionReason)>,
 }
 
+/// A proof that is right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Checked {
-    AcceptedPin,
-    AcceptedStep(Step),
-    Rejected(RejectionReason),
+enum Accepted {
+    /// The PIN.
+    Pin,
+    /// A code of this identifier, for this step.
+    Code(IdentifierId, Step),
+}
+
+impl Accepted {
+    const fn authenticator(self) -> AuthenticatorRef {
+        match self {
+            Self::Pin => AuthenticatorRef::Pin,
+            Self::Code(id, _) => AuthenticatorRef::Identifier(id),
+        }
+    }
 }
 
 impl CheckedProofs {
     /// Whether every proof is accepted.
-    pub(crate) fn all_accepted(&self) -> bool {
-        self.checked
-            .iter()
-            .all(|(_, checked)| !matches!(checked, Checked::Rejected(_)))
+    pub(crate) const fn all_accepted(&self) -> bool {
+        self.rejected.is_empty()
     }
 
-    /// Uses accepted proofs up: codes are spent, runs of failures of this purpose end. Only when
-    /// all of them are accepted; else see [`Self::count_failures`].
+    /// Uses the accepted proofs up: codes are spent, runs of failures of this purpose end. Only
+    /// when all of them are accepted; else see [`Self::count_failures`].
     pub(crate) fn use_up(
         &self,
         registry: &mut Registry,
@@ -193,12 +223,12 @@ impl CheckedProofs {
         facts: &mut Vec<Fact>,
     ) -> Result<Vec<Passed>, Error> {
         let mut passed = Vec::new();
-        for (authenticator, checked) in &self.checked {
-            match (authenticator, checked) {
-                (AuthenticatorRef::Identifier(id), Checked::AcceptedStep(step)) => registry
-                    .count_totp_success(*id, self.purpose, *step)
+        for accepted in &self.accepted {
+            match *accepted {
+                Accepted::Code(id, step) => registry
+                    .count_totp_success(id, self.purpose, step)
                     .map_err(|error| Error::of_registry(error, now))?,
-                _ => {
+                Accepted::Pin => {
                     registry.count_pin_success();
                     let is_old = registry
                         .pin()
@@ -208,13 +238,14 @@ impl CheckedProofs {
                     }
                 }
             }
+            let authenticator = accepted.authenticator();
             facts.push(Fact::ProofAccepted {
-                authenticator: *authenticator,
+                authenticator,
                 purpose: self.purpose,
             });
-            if let Some(bound_at) = bound_at(registry, *authenticator) {
+            if let Some(bound_at) = bound_at(registry, authenticator) {
                 passed.push(Passed {
-                    authenticator: *authenticator,
+                    authenticator,
                     bound_at,
                 });
             }
@@ -231,13 +262,11 @@ impl CheckedProofs {
         now: Timestamp,
         facts: &mut Vec<Fact>,
     ) -> Result<(), Error> {
-        for (authenticator, checked) in &self.checked {
-            let authenticator = *authenticator;
-            let Checked::Rejected(reason) = *checked else {
-                facts.push(Fact::ProofUnused { authenticator });
-                continue;
-            };
-            let purpose = self.purpose;
+        let purpose = self.purpose;
+        facts.extend(self.accepted.iter().map(|accepted| Fact::ProofUnused {
+            authenticator: accepted.authenticator(),
+        }));
+        for &(authenticator, reason) in &self.rejected {
             facts.push(Fact::ProofRejected {
                 authenticator,
                 purpose,
@@ -303,15 +332,4 @@ pub(crate) fn require_covered(
         Some(obstacle) => Error::Denied(obstacle, now),
         None => Error::StepUpRequired(PathView::of_paths(paths, registry, Purpose::Other, now)),
     })
-}
-
-/// The fact that an operation was refused.
-pub(crate) const fn denied(
-    operation: &'static str,
-    obstacle: countersign_security_identifiers::Obstacle,
-) -> Fact {
-    Fact::Denied {
-        operation,
-        reason: obstacle_name(obstacle),
-    }
 }

@@ -3,15 +3,21 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use countersign_primitives::SubjectId;
-use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+use tokio::{
+    sync::{Mutex as AsyncMutex, OwnedMutexGuard},
+    time::timeout,
+};
 
 use crate::Error;
 
 /// How many requests of one subject may wait in a gateway. More are no person's doing.
 const MOST_WAITING: usize = 128;
+/// How long one may wait: while the database is away, those ahead are slow to be told so.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Lets the requests of one subject in one after the other, in the order they came. It saves
 /// rounds and hashes that would lose their race; what makes them right is the guard of the row.
@@ -51,7 +57,8 @@ impl SubjectQueue {
             subject: subject.clone(),
             door: None,
         };
-        turn.door = Some(door.lock_owned().await);
+        let opened = timeout(PATIENCE, door.lock_owned()).await;
+        turn.door = Some(opened.map_err(|_| Error::SubjectBusy)?);
         Ok(turn)
     }
 }

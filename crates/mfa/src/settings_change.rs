@@ -1,15 +1,15 @@
 //! Settings changes: what each takes, and how one is made with inline proofs, the shorthand for a
 //! confirmation of it.
 
-use countersign_primitives::{SecretString, Timestamp};
-use countersign_security_identifiers::{Path, Purpose, Registry};
+use countersign_primitives::{IdentifierId, SecretString, Timestamp};
+use countersign_security_identifiers::{Kind, Limits, Path, Purpose, Registry};
 use countersign_totp::Step;
 use minicbor::{CborLen, Decode, Encode};
 use rand::rngs::StdRng;
 
 use crate::{
     Error, Method, Proofs, SettingsChange,
-    event::Fact,
+    event::{Fact, RejectionReason},
     hashing::{HashJob, Hashes},
     platform::{ChangeSet, Context, Decision, Snapshot, UseCase},
     proofs::{CheckedProofs, require_covered},
@@ -52,8 +52,8 @@ pub(crate) trait InlineChange: Sync {
         None
     }
 
-    /// Checks the own code of a new identifier, which is no proof, and counts it where it is wrong.
-    fn check_own_code(&self, _: &Snapshot, _: &mut Draft) -> OwnCode {
+    /// Checks the own code of a new identifier, which is no proof.
+    fn check_own_code(&self, _: &Snapshot) -> OwnCode {
         OwnCode::NotAsked
     }
 
@@ -79,50 +79,49 @@ pub(crate) struct Draft {
 pub(crate) enum OwnCode {
     NotAsked,
     Right(Step),
-    Wrong,
+    Wrong(IdentifierId, Kind, RejectionReason),
 }
 
-/// How the proofs of a settings change stand before anything is counted.
-enum Authorization {
-    /// What the change is about does not exist: the answer is that of a wrong code, and nothing is
-    /// stored.
-    NoTarget,
-    /// All of them were checked.
-    Checked(CheckedProofs),
+/// How a settings change stands before anything is counted.
+struct Authorization {
+    /// Whether there is what it is about. Where not, proofs are checked and counted all the same,
+    /// and have the answer of a wrong one.
+    has_target: bool,
+    proofs: CheckedProofs,
+    own_code: OwnCode,
+}
+
+impl Authorization {
+    /// Whether the change is made.
+    const fn is_given(&self) -> bool {
+        let own_code_is_right = !matches!(self.own_code, OwnCode::Wrong(..));
+        self.has_target && self.proofs.all_accepted() && own_code_is_right
+    }
 }
 
 impl<T: InlineChange> UseCase for T {
     type Answer = Outcome<T::Done>;
     const METHOD: Method = T::METHOD;
 
-    fn hash_jobs(
+    fn hash_job(
         &self,
         snapshot: &Snapshot,
         context: &Context<'_>,
         hashes: &Hashes,
-    ) -> Vec<HashJob> {
-        let Ok(authorization) = authorize(self, snapshot, context, hashes) else {
-            return Vec::new();
-        };
+    ) -> Option<HashJob> {
+        let authorization = authorize(self, snapshot, context, hashes).ok()?;
         let Snapshot { registry, now, .. } = snapshot;
-        let jobs = self.proofs().hash_jobs(
-            registry,
-            Purpose::Other,
-            context.settings,
-            *now,
-            hashes,
-            self.secret_to_keep(),
-        );
-        // A secret is hashed once it is known that it will be kept: when nothing is left to check.
-        match (authorization, self.secret_to_keep()) {
-            (Authorization::Checked(checked), Some(secret))
-                if jobs.is_empty() && checked.all_accepted() && hashes.kept().is_none() =>
-            {
-                let secret = secret.clone();
-                let cost = context.settings.hash_cost;
-                vec![HashJob::Keep { secret, cost }]
-            }
-            _ => jobs,
+        let (proofs, settings) = (self.proofs(), context.settings);
+        let check = proofs.check_job(registry, Purpose::Other, settings, *now, hashes);
+        if check.is_some() || !authorization.is_given() {
+            return check;
+        }
+        match self.secret_to_keep() {
+            Some(secret) => hashes.kept().is_none().then(|| HashJob::Keep {
+                secret: secret.clone(),
+                cost: settings.hash_cost,
+            }),
+            None => proofs.rehash_job(registry, settings, hashes),
         }
     }
 
@@ -133,31 +132,33 @@ impl<T: InlineChange> UseCase for T {
         hashes: &Hashes,
         _: &mut StdRng,
     ) -> Result<Decision<Self::Answer>, Error> {
-        let checked = match authorize(self, snapshot, context, hashes)? {
-            Authorization::NoTarget => return Ok(Decision::Unchanged(Outcome::Rejected)),
-            Authorization::Checked(checked) => checked,
-        };
+        let authorization = authorize(self, snapshot, context, hashes)?;
+        if !snapshot.is_known() && !authorization.is_given() {
+            return Ok(Decision::Unchanged(Outcome::Rejected));
+        }
         let (now, settings) = (snapshot.now, context.settings);
+        let is_given = authorization.is_given();
+        let Authorization {
+            proofs, own_code, ..
+        } = authorization;
         let mut draft = Draft {
             now,
             registry: snapshot.registry.clone(),
             facts: Vec::new(),
         };
-        let own_code = self.check_own_code(snapshot, &mut draft);
-        let answer = if checked.all_accepted() && own_code != OwnCode::Wrong {
-            let Draft {
-                registry, facts, ..
-            } = &mut draft;
-            checked.use_up(registry, hashes, settings, now, facts)?;
+        let Draft {
+            registry, facts, ..
+        } = &mut draft;
+        let answer = if is_given {
+            proofs.use_up(registry, hashes, settings, now, facts)?;
             Outcome::Done(self.make(&mut draft, own_code, hashes, context)?)
-        } else if snapshot.is_known {
-            let Draft {
-                registry, facts, ..
-            } = &mut draft;
-            checked.count_failures(registry, settings, now, facts)?;
-            Outcome::Rejected
         } else {
-            return Ok(Decision::Unchanged(Outcome::Rejected));
+            if let OwnCode::Wrong(identifier, kind, reason) = own_code {
+                registry.count_enrolment_failure(kind, now);
+                facts.push(Fact::EnrolmentCodeRejected { identifier, reason });
+            }
+            proofs.count_failures(registry, settings, now, facts)?;
+            Outcome::Rejected
         };
         let Draft {
             registry, facts, ..
@@ -166,7 +167,7 @@ impl<T: InlineChange> UseCase for T {
     }
 }
 
-/// Checks the proofs, where they are worth checking.
+/// Checks everything typed, where it is worth checking.
 ///
 /// # Errors
 /// Those of the change before a proof is looked at, [`Error::StepUpRequired`], [`Error::Denied`].
@@ -178,20 +179,27 @@ fn authorize(
 ) -> Result<Authorization, Error> {
     request.require_allowed(snapshot, context)?;
     let (change, proofs) = (request.change(), request.proofs());
+    let Snapshot { registry, now, .. } = snapshot;
     // The code of an enrolment is always typed.
     let is_typed = matches!(change, SettingsChange::EnableTotp { .. }) || !proofs.is_empty();
-    let paths = match change.paths(snapshot) {
-        Ok(paths) => paths,
-        Err(Error::IdentifierNotFound) if is_typed => return Ok(Authorization::NoTarget),
-        Err(Error::PinNotSet) if is_typed && !snapshot.is_known => {
-            return Ok(Authorization::NoTarget);
+    let has_target = match change.paths(snapshot, &context.settings.limits) {
+        Ok(paths) => {
+            require_covered(proofs, &paths, registry, *now)?;
+            true
         }
+        Err(Error::IdentifierNotFound) if is_typed => false,
+        Err(Error::PinNotSet) if is_typed && !snapshot.is_known() => false,
         Err(error) => return Err(error),
     };
-    let Snapshot { registry, now, .. } = snapshot;
-    require_covered(proofs, &paths, registry, *now)?;
-    let checked = proofs.check(registry, Purpose::Other, context.settings, *now, hashes);
-    Ok(Authorization::Checked(checked))
+    Ok(Authorization {
+        has_target,
+        proofs: proofs.check(registry, Purpose::Other, context.settings, *now, hashes),
+        own_code: if has_target {
+            request.check_own_code(snapshot)
+        } else {
+            OwnCode::NotAsked
+        },
+    })
 }
 
 impl SettingsChange {
@@ -199,7 +207,7 @@ impl SettingsChange {
     ///
     /// # Errors
     /// Those that the change's own method has before it looks at a proof.
-    pub(crate) fn paths(&self, snapshot: &Snapshot) -> Result<Vec<Path>, Error> {
+    pub(crate) fn paths(&self, snapshot: &Snapshot, limits: &Limits) -> Result<Vec<Path>, Error> {
         let registry = &snapshot.registry;
         match self {
             Self::EnableTotp {
@@ -213,6 +221,9 @@ impl SettingsChange {
                 if registry.pin().is_none() {
                     return Err(Error::PinNotSet);
                 }
+                registry
+                    .require_room(Kind::Totp, limits)
+                    .map_err(|error| Error::of_registry(error, snapshot.now))?;
                 Ok(registry.paths_to_enable(*purposes))
             }
             Self::Disable {

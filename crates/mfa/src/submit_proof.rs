@@ -10,6 +10,7 @@ use crate::{
     event::Fact,
     hashing::{HashJob, Hashes},
     platform::{Call, ChangeSet, Context, Decision, Snapshot, UseCase},
+    proofs::CheckedProofs,
 };
 
 /// Proofs for a confirmation.
@@ -55,21 +56,24 @@ impl UseCase for SubmitProof {
         Some(self.confirmation)
     }
 
-    fn hash_jobs(
+    fn hash_job(
         &self,
         snapshot: &Snapshot,
         context: &Context<'_>,
         hashes: &Hashes,
-    ) -> Vec<HashJob> {
+    ) -> Option<HashJob> {
         let Snapshot { registry, now, .. } = snapshot;
-        self.pending(snapshot, context).map_or_else(
-            |_| Vec::new(),
-            |confirmation| {
-                let purpose = confirmation.purpose;
-                self.proofs
-                    .hash_jobs(registry, purpose, context.settings, *now, hashes, None)
-            },
-        )
+        let settings = context.settings;
+        let confirmation = self.pending(snapshot, context).ok()?;
+        let purpose = confirmation.purpose;
+        let check = self
+            .proofs
+            .check_job(registry, purpose, settings, *now, hashes);
+        check.or_else(|| {
+            let checked = self.proofs.check(registry, purpose, settings, *now, hashes);
+            let is_accepted = self.is_accepted(confirmation, &checked);
+            is_accepted.then(|| self.proofs.rehash_job(registry, settings, hashes))?
+        })
     }
 
     fn decide(
@@ -93,7 +97,7 @@ impl UseCase for SubmitProof {
         if accepted {
             let passed = checked.use_up(&mut registry, hashes, settings, now, &mut facts)?;
             let id = confirmation.id;
-            if confirmation.pass(passed, settings.redeem_within, now) {
+            if confirmation.pass(passed, &registry, settings.redeem_within, now) {
                 registry.close_confirmation(id);
                 facts.push(Fact::Approved { confirmation: id });
                 if confirmation.redeem_on_approval {
@@ -124,6 +128,11 @@ impl UseCase for SubmitProof {
 }
 
 impl SubmitProof {
+    /// Whether the proofs are right, and for the stages whose turn it is.
+    fn is_accepted(&self, confirmation: &Confirmation, checked: &CheckedProofs) -> bool {
+        confirmation.allows(&self.proofs.authenticators()) && checked.all_accepted()
+    }
+
     /// The confirmation, if it awaits these proofs. One that names an authenticator which the
     /// confirmation does not know is let through, to get the answer that a wrong code gets.
     fn pending<'a>(

@@ -9,7 +9,7 @@ use rand::rngs::StdRng;
 use crate::{
     Error, IdentifierView, Method, Outcome, Platform, Proofs, SettingsChange,
     error::RetryAt,
-    event::{Fact, RejectionReason},
+    event::Fact,
     hashing::Hashes,
     platform::{Call, ChangeSet, Context, Decision, Snapshot, UseCase},
     settings_change::{Draft, InlineChange, OwnCode},
@@ -29,17 +29,26 @@ pub struct BeginTotp {
 }
 
 /// An enrolment that has begun.
-#[derive(Debug, Encode, Decode, CborLen)]
+#[derive(Debug)]
 pub struct BegunTotp {
     /// The new identifier.
-    #[n(0)]
     pub identifier: IdentifierId,
     /// When it lapses.
-    #[n(1)]
     pub expires_at: Timestamp,
-    /// What the app must be told: there in the first answer only, and never stored with it.
-    #[cbor(skip)]
+    /// What the app must be told; `None` where this was answered before.
     pub provisioning: Option<Provisioning>,
+}
+
+/// What is answered and stored of it.
+#[derive(Debug, Encode, Decode, CborLen)]
+pub(crate) struct NewTotp {
+    #[n(0)]
+    identifier: IdentifierId,
+    #[n(1)]
+    expires_at: Timestamp,
+    /// The new secret: there in the first answer only, and never stored with it.
+    #[cbor(skip)]
+    authenticator: Option<Authenticator>,
 }
 
 /// The end of an enrolment.
@@ -61,9 +70,28 @@ impl Platform {
     ///
     /// # Errors
     /// [`Error::PinNotSet`], [`Error::TooManyIdentifiers`], [`Error::TooManyEnrolments`],
-    /// [`Error::EnrolmentThrottled`], [`Error::AccountNameTooLong`].
+    /// [`Error::EnrolmentThrottled`].
     pub async fn begin_totp(&self, call: &Call, request: &BeginTotp) -> Result<BegunTotp, Error> {
-        self.run(call, request).await
+        let new = self.run(call, request).await?;
+        let issuer = self.settings.issuer.clone();
+        let account = request.account.as_deref();
+        let account = account.unwrap_or(call.subject.as_str()).to_owned();
+        // Drawing the QR code takes as long as a few hundred checks, so it has a thread of its own.
+        let draw = |app: Authenticator| move || app.provisioning(&issuer, &account);
+        let provisioning = match new.authenticator {
+            None => None,
+            Some(app) => Some(
+                tokio::task::spawn_blocking(draw(app))
+                    .await
+                    .map_err(|error| Error::Internal(Box::new(error)))?
+                    .map_err(|error| Error::Internal(Box::new(error)))?,
+            ),
+        };
+        Ok(BegunTotp {
+            identifier: new.identifier,
+            expires_at: new.expires_at,
+            provisioning,
+        })
     }
 
     /// Ends an enrolment: the app's code, the PIN and, where an identifier exists, a code of it,
@@ -82,7 +110,7 @@ impl Platform {
 }
 
 impl UseCase for BeginTotp {
-    type Answer = BegunTotp;
+    type Answer = NewTotp;
     const METHOD: Method = Method::named("TotpService.BeginEnable");
 
     fn decide(
@@ -91,24 +119,20 @@ impl UseCase for BeginTotp {
         context: &Context<'_>,
         _: &Hashes,
         rng: &mut StdRng,
-    ) -> Result<Decision<BegunTotp>, Error> {
+    ) -> Result<Decision<NewTotp>, Error> {
         let (now, settings) = (snapshot.now, context.settings);
         if snapshot.registry.pin().is_none() {
             return Err(Error::PinNotSet);
         }
         require_enrolments_allowed(snapshot, context)?;
         let authenticator = Authenticator::generate(self.algorithm, self.digits, rng);
-        let subject = context.call.subject.as_str();
-        let provisioning = authenticator
-            .provisioning(&settings.issuer, self.account.as_deref().unwrap_or(subject))
-            .map_err(|_| Error::AccountNameTooLong)?;
         let identifier = IdentifierId::random(rng);
         let mut registry = snapshot.registry.clone();
         registry
             .begin_totp(
                 identifier,
                 self.label.clone(),
-                authenticator,
+                authenticator.clone(),
                 &settings.limits,
                 now,
             )
@@ -117,10 +141,10 @@ impl UseCase for BeginTotp {
             identifier,
             kind: Kind::Totp,
         };
-        let answer = BegunTotp {
+        let answer = NewTotp {
             identifier,
             expires_at: now.plus(settings.limits.enrolment_life),
-            provisioning: Some(provisioning),
+            authenticator: Some(authenticator),
         };
         Ok(Decision::from(ChangeSet::new(
             registry,
@@ -149,25 +173,18 @@ impl InlineChange for ConfirmTotp {
         require_enrolments_allowed(snapshot, context)
     }
 
-    fn check_own_code(&self, snapshot: &Snapshot, draft: &mut Draft) -> OwnCode {
+    fn check_own_code(&self, snapshot: &Snapshot) -> OwnCode {
         let wrong = totp::Verdict::Rejected(totp::Rejection::Wrong);
         let pending = snapshot.registry.identifier(self.identifier);
         // It was never used, so no step is behind it.
         let verdict = pending.map_or(wrong, |pending| {
             let Factor::Totp { authenticator, .. } = &pending.factor;
-            totp::verify(authenticator, None, self.code.expose_secret(), draft.now)
+            totp::verify(authenticator, None, self.code.expose_secret(), snapshot.now)
         });
         match verdict {
             totp::Verdict::Accepted { step } => OwnCode::Right(step),
-            totp::Verdict::Rejected(rejection) => {
-                draft
-                    .registry
-                    .count_enrolment_failure(Kind::Totp, draft.now);
-                draft.facts.push(Fact::EnrolmentCodeRejected {
-                    identifier: self.identifier,
-                    reason: RejectionReason::from(rejection),
-                });
-                OwnCode::Wrong
+            totp::Verdict::Rejected(reason) => {
+                OwnCode::Wrong(self.identifier, Kind::Totp, reason.into())
             }
         }
     }

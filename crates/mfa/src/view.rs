@@ -89,7 +89,7 @@ impl OptionView {
         let standing = registry.standing(option, purpose, now);
         Some(Self {
             authenticator,
-            usable: matches!(standing, Standing::Usable { .. }),
+            usable: matches!(standing, Standing::Usable),
             usable_from,
         })
     }

@@ -12,7 +12,7 @@ use countersign_security_identifiers::{
 
 /// What the policy looks at in an operation that the registry has no paths of its own for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject<'a> {
+pub enum Case<'a> {
     /// A login.
     Login,
     /// A withdrawal by this payment method.
@@ -27,7 +27,7 @@ pub enum Subject<'a> {
     },
 }
 
-impl Subject<'_> {
+impl Case<'_> {
     /// The purpose whose switches and throttles apply.
     pub const fn purpose(&self) -> Purpose {
         match self {
@@ -61,16 +61,16 @@ pub struct Missing {
 }
 
 /// Decides about an operation.
-pub fn rule(subject: Subject<'_>, registry: &Registry, now: Timestamp) -> Ruling {
-    match subject {
-        Subject::Login | Subject::Custom { .. } => {
-            let on = Stage::any_of(registry.on_for(subject.purpose()));
+pub fn rule(case: Case<'_>, registry: &Registry, now: Timestamp) -> Ruling {
+    match case {
+        Case::Login | Case::Custom { .. } => {
+            let on = Stage::any_of(registry.on_for(case.purpose()));
             if on.options.is_empty() {
                 return Ruling::NotRequired;
             }
-            required(vec![on], subject, registry, now)
+            required(vec![on], case, registry, now)
         }
-        Subject::Withdrawal { payment_method } => {
+        Case::Withdrawal { payment_method } => {
             let allowed = |identifier: &&SecurityIdentifier| {
                 allowed_kinds(payment_method).contains(&identifier.kind())
             };
@@ -91,7 +91,7 @@ pub fn rule(subject: Subject<'_>, registry: &Registry, now: Timestamp) -> Ruling
             if missing.pin || !missing.kinds.is_empty() {
                 return Ruling::EnrolmentRequired(missing);
             }
-            required(vec![Stage::pin(), code], subject, registry, now)
+            required(vec![Stage::pin(), code], case, registry, now)
         }
     }
 }
@@ -102,14 +102,9 @@ const fn allowed_kinds(_payment_method: &str) -> &'static [Kind] {
     &Kind::ALL
 }
 
-fn required(
-    stages: Vec<Stage>,
-    subject: Subject<'_>,
-    registry: &Registry,
-    now: Timestamp,
-) -> Ruling {
+fn required(stages: Vec<Stage>, case: Case<'_>, registry: &Registry, now: Timestamp) -> Ruling {
     let paths = vec![Path { stages }];
-    match registry.obstacle(&paths, subject.purpose(), now) {
+    match registry.obstacle(&paths, case.purpose(), now) {
         None => Ruling::Required(paths),
         Some(obstacle) => Ruling::Denied(obstacle),
     }

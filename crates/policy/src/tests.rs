@@ -10,7 +10,7 @@ use countersign_totp::{Algorithm, Authenticator, Digits, Step};
 use super::*;
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
-const WITHDRAWAL: Subject<'_> = Subject::Withdrawal { payment_method: "" };
+const WITHDRAWAL: Case<'_> = Case::Withdrawal { payment_method: "" };
 
 fn id(number: u8) -> IdentifierId {
     IdentifierId::from_bytes([number; 16])
@@ -73,10 +73,10 @@ fn options(ruling: Ruling) -> Vec<Vec<AuthenticatorRef>> {
 #[test]
 fn a_login_asks_for_one_of_the_identifiers_that_are_on() {
     let none = registry(true, &[&[], &[Purpose::Withdrawal]]);
-    assert_eq!(rule(Subject::Login, &none, NOW), Ruling::NotRequired);
+    assert_eq!(rule(Case::Login, &none, NOW), Ruling::NotRequired);
     let two = registry(true, &[&[Purpose::Login], &[], &[Purpose::Login]]);
     let on = [1, 3].map(|number| AuthenticatorRef::Identifier(id(number)));
-    assert_eq!(options(rule(Subject::Login, &two, NOW)), [on]);
+    assert_eq!(options(rule(Case::Login, &two, NOW)), [on]);
 }
 
 #[test]
@@ -110,11 +110,11 @@ fn a_withdrawal_without_a_pin_or_an_identifier_asks_to_enrol() {
 fn failing_on_purpose_never_makes_a_proof_unnecessary() {
     let mut capped = registry(true, &[&[Purpose::Login], &[Purpose::Login]]);
     cap(&mut capped, 1);
-    let left = options(rule(Subject::Login, &capped, NOW));
+    let left = options(rule(Case::Login, &capped, NOW));
     assert_eq!(left[0].len(), 2);
     cap(&mut capped, 2);
     let denied = Ruling::Denied(Obstacle::RecoveryRequired);
-    assert_eq!(rule(Subject::Login, &capped, NOW), denied);
+    assert_eq!(rule(Case::Login, &capped, NOW), denied);
     assert_eq!(rule(WITHDRAWAL, &capped, NOW), denied);
 }
 

@@ -24,14 +24,26 @@ pub struct Encoded {
 
 /// Stored bytes that are no registry.
 #[derive(Debug, Error)]
-#[error("the stored security state of a subject cannot be read")]
-pub struct CodecError(#[from] minicbor::decode::Error);
+pub enum CodecError {
+    /// Not what this program writes.
+    #[error("the stored security state of a subject cannot be read")]
+    Unreadable(#[from] minicbor::decode::Error),
+    /// What a later version of this program writes.
+    #[error("the stored security state of a subject has form {0}: a later version wrote it")]
+    Later(u32),
+}
+
+/// The number of this form. A program that knows only an earlier one must not read a later one, and
+/// write it back without what it does not know.
+const FORM: u32 = 1;
 
 #[derive(Encode, Decode, CborLen)]
 struct Sealed {
     #[n(0)]
-    pin: Option<SealedPin>,
+    form: u32,
     #[n(1)]
+    pin: Option<SealedPin>,
+    #[n(2)]
     identifiers: Vec<SealedIdentifier>,
 }
 
@@ -77,15 +89,17 @@ enum SealedFactor {
     Totp(#[n(0)] Authenticator),
 }
 
-#[derive(Default, Encode, Decode, CborLen)]
+#[derive(Encode, Decode, CborLen)]
 struct Counters {
     #[n(0)]
-    pin: Throttle,
+    form: u32,
     #[n(1)]
-    identifiers: Vec<CountersOfIdentifier>,
+    pin: Throttle,
     #[n(2)]
-    enrolments: EnrolmentThrottle,
+    identifiers: Vec<CountersOfIdentifier>,
     #[n(3)]
+    enrolments: EnrolmentThrottle,
+    #[n(4)]
     open: Vec<Open>,
 }
 
@@ -106,6 +120,7 @@ impl Registry {
     /// The registry as it is stored.
     pub fn encode(&self) -> Encoded {
         let sealed = Sealed {
+            form: FORM,
             pin: self.pin.as_ref().map(|entry| SealedPin {
                 pin: entry.pin.clone(),
                 set_at: entry.set_at,
@@ -114,6 +129,7 @@ impl Registry {
             identifiers: self.identifiers.iter().map(seal_identifier).collect(),
         };
         let counters = Counters {
+            form: FORM,
             pin: self
                 .pin
                 .as_ref()
@@ -139,6 +155,10 @@ impl Registry {
     pub fn decode(secrets: &SecretBytes, counters: &[u8]) -> Result<Self, CodecError> {
         let sealed: Sealed = minicbor::decode(secrets.expose())?;
         let counters: Counters = minicbor::decode(counters)?;
+        let form = sealed.form.max(counters.form);
+        if form > FORM {
+            return Err(CodecError::Later(form));
+        }
         let pin = sealed.pin.map(|pin| PinEntry {
             pin: pin.pin,
             set_at: pin.set_at,

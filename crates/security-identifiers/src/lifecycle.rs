@@ -47,10 +47,12 @@ impl Registry {
             .counting()
             .filter(|identifier| self.identifier(identifier.id).is_none())
             .filter_map(|identifier| {
+                let binding = binding(identifier)?;
                 Some(Binding {
                     state: BindingState::Disabled,
-                    disabled_at: Some(now),
-                    ..binding(identifier)?
+                    // One that the cap disabled has been since then.
+                    disabled_at: binding.disabled_at.or(Some(now)),
+                    ..binding
                 })
             });
         changed.chain(gone).collect()

@@ -37,11 +37,8 @@ pub struct Path {
 /// Whether an authenticator can give a proof for a purpose at an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// It can.
-    Usable {
-        /// From when its next code can be accepted, where the present one was used already.
-        from: Option<Timestamp>,
-    },
+    /// It can, if not at once: a code that was used already is followed by another.
+    Usable,
     /// It cannot until a lock ends.
     Locked {
         /// The end of the lock.
@@ -97,20 +94,15 @@ impl Registry {
                 Some(entry) if entry.capped => Standing::Capped,
                 Some(entry) => entry
                     .locked_until(now)
-                    .map_or(Standing::Usable { from: None }, |until| Standing::Locked {
-                        until,
-                    }),
+                    .map_or(Standing::Usable, |until| Standing::Locked { until }),
             },
             AuthenticatorRef::Identifier(id) => match self.identifier(id) {
                 Some(identifier) => match identifier.state {
                     State::Pending { .. } => Standing::Absent,
                     State::Capped { .. } => Standing::Capped,
-                    State::Enabled { .. } => identifier.locked_until(purpose, now).map_or_else(
-                        || Standing::Usable {
-                            from: identifier.usable_from(now),
-                        },
-                        |until| Standing::Locked { until },
-                    ),
+                    State::Enabled { .. } => identifier
+                        .locked_until(purpose, now)
+                        .map_or(Standing::Usable, |until| Standing::Locked { until }),
                 },
                 None => Standing::Absent,
             },
@@ -124,7 +116,7 @@ impl Registry {
                 .options
                 .iter()
                 .filter_map(|option| match self.standing(*option, purpose, now) {
-                    Standing::Usable { .. } => Some(now),
+                    Standing::Usable => Some(now),
                     Standing::Locked { until } => Some(until),
                     Standing::Capped | Standing::Absent => None,
                 })

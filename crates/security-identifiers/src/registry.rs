@@ -192,12 +192,12 @@ impl Registry {
         authenticator: Authenticator,
         limits: &Limits,
         now: Timestamp,
-    ) -> Result<&SecurityIdentifier, RegistryError> {
+    ) -> Result<(), RegistryError> {
         self.prune(now);
         let label = label.unwrap_or_else(|| self.free_label(Kind::Totp));
         self.identifiers
             .retain(|other| other.counts() || other.kind() != Kind::Totp || other.label != label);
-        self.check_room(Kind::Totp, limits)?;
+        self.require_room(Kind::Totp, limits)?;
         let pending = self.identifiers.iter().filter(|other| !other.counts());
         if pending.clone().count() >= limits.pending_enrolments {
             let lapses = pending.filter_map(|other| match other.state {
@@ -222,7 +222,7 @@ impl Registry {
             },
             throttles: [Throttle::default(); 3],
         });
-        self.identifier(id).ok_or(RegistryError::NoSuchIdentifier)
+        Ok(())
     }
 
     /// Ends an enrolment well: the code of `used`, typed at enrolment, is burned.
@@ -237,7 +237,7 @@ impl Registry {
         limits: &Limits,
         now: Timestamp,
     ) -> Result<(), RegistryError> {
-        self.check_room(Kind::Totp, limits)?;
+        self.require_room(Kind::Totp, limits)?;
         let identifier = self
             .identifiers
             .iter_mut()
@@ -250,7 +250,7 @@ impl Registry {
         Ok(())
     }
 
-    /// Switches an identifier on and off for purposes.
+    /// Switches an identifier on and off for purposes. Returns what it was on for before.
     ///
     /// # Errors
     /// [`RegistryError::NoSuchIdentifier`], [`RegistryError::NotEnabled`] for one to switch on.
@@ -259,13 +259,14 @@ impl Registry {
         id: IdentifierId,
         on: PurposeSet,
         off: PurposeSet,
-    ) -> Result<(), RegistryError> {
+    ) -> Result<PurposeSet, RegistryError> {
         let identifier = self.counting_mut(id)?;
         if !identifier.is_enabled() && !on.is_empty() {
             return Err(RegistryError::NotEnabled);
         }
-        identifier.purposes = identifier.purposes.with(on).without(off);
-        Ok(())
+        let before = identifier.purposes;
+        identifier.purposes = before.with(on).without(off);
+        Ok(before)
     }
 
     /// Gives an identifier another name.
@@ -324,8 +325,11 @@ impl Registry {
         self.open.retain(|open| open.id != id);
     }
 
-    /// Whether another identifier of this kind would be within the limits.
-    fn check_room(&self, kind: Kind, limits: &Limits) -> Result<(), RegistryError> {
+    /// That another identifier of this kind would be within the limits.
+    ///
+    /// # Errors
+    /// [`RegistryError::TooManyIdentifiers`].
+    pub fn require_room(&self, kind: Kind, limits: &Limits) -> Result<(), RegistryError> {
         let of_kind = self.counting().filter(|other| other.kind() == kind).count();
         let Kind::Totp = kind;
         if self.counting().count() >= limits.identifiers || of_kind >= limits.authenticators {

@@ -8,6 +8,8 @@ mod postgres;
 mod sqlite;
 mod warm;
 
+use std::time::Duration;
+
 use countersign_mfa::ports::{Applied, Change, LoadKey};
 use countersign_primitives::{ExposeSecret, SubjectId, Timestamp};
 use sea_orm::{
@@ -36,6 +38,15 @@ pub(crate) enum Shape {
     OftenUpdated,
     /// Short rows with a long key.
     ShortRows,
+}
+
+/// What retention ends.
+#[derive(Clone, Copy)]
+pub(crate) enum Sweep {
+    /// Records of requests, when they lapse.
+    Requests,
+    /// Confirmations, from when they were created.
+    Confirmations,
 }
 
 /// What only one may do at a time, over all gateways of a database.
@@ -205,32 +216,23 @@ impl Dialect {
         }
     }
 
-    /// Deletes a batch of request records that have lapsed, by the given clock or the database's.
-    /// Fewer than [`SWEEP_BATCH`] when no more are left, or when another worker is at it.
-    pub(crate) async fn sweep_requests(
+    /// Deletes a batch of what was over `kept` ago, by the given clock or the database's. Fewer
+    /// than [`SWEEP_BATCH`] when no more are left, or when another worker is at it.
+    pub(crate) async fn sweep(
         self,
         connection: &DatabaseConnection,
+        what: Sweep,
         now: Option<Timestamp>,
+        kept: Duration,
     ) -> Result<u64, DbErr> {
         let now = now.map(Timestamp::as_millis);
+        let kept = i64::try_from(kept.as_millis()).unwrap_or(i64::MAX);
         match self {
-            Self::Sqlite => sqlite::sweep(connection, sqlite::SWEEP_REQUESTS, now).await,
-            Self::Postgres => postgres::sweep(connection, postgres::SWEEP_REQUESTS, now).await,
-        }
-    }
-
-    /// Deletes a batch of confirmations created before an instant.
-    pub(crate) async fn sweep_confirmations(
-        self,
-        connection: &DatabaseConnection,
-        before: Timestamp,
-    ) -> Result<u64, DbErr> {
-        let before = Some(before.as_millis());
-        match self {
-            Self::Sqlite => sqlite::sweep(connection, sqlite::SWEEP_CONFIRMATIONS, before).await,
-            Self::Postgres => {
-                postgres::sweep(connection, postgres::SWEEP_CONFIRMATIONS, before).await
+            Self::Sqlite => {
+                let before = now.map(|now| now.saturating_sub(kept));
+                sqlite::sweep(connection, what, before).await
             }
+            Self::Postgres => postgres::sweep(connection, what, now, kept).await,
         }
     }
 

@@ -1,14 +1,14 @@
 //! What keeps a store in order: the key check and retention.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
-use countersign_mfa::ports::KeyCheck;
-use countersign_mfa::ports::{KeyVerdict, StoreError, Upkeep};
-use countersign_primitives::Timestamp;
-use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, Statement};
+use countersign_mfa::ports::{KeyCheck, KeyVerdict, StoreError, Upkeep};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, Statement};
 
 use crate::{
     Storage,
-    dialect::{Chore, SWEEP_BATCH},
+    dialect::{Chore, SWEEP_BATCH, Sweep},
     entities::key_check,
     error::{Fault, committed_or_not, nothing_written},
     storage::within,
@@ -36,39 +36,30 @@ impl Upkeep for Storage {
             })
     }
 
-    async fn sweep(&self, confirmations_before: Timestamp) -> Result<u64, StoreError> {
+    async fn sweep(&self, confirmations_kept: Duration) -> Result<u64, StoreError> {
+        let requests = self.sweep_all(Sweep::Requests, Duration::ZERO).await?;
+        let confirmations = self
+            .sweep_all(Sweep::Confirmations, confirmations_kept)
+            .await?;
+        Ok(requests + confirmations)
+    }
+}
+
+impl Storage {
+    /// Batch by batch. One that may or may not be deleted is deleted the next time.
+    async fn sweep_all(&self, what: Sweep, kept: Duration) -> Result<u64, StoreError> {
         let mut deleted = 0;
         loop {
             let now = self.clock.as_ref().map(|clock| clock.now());
-            let batch = self.dialect.sweep_requests(&self.write, now);
-            let gone = self.swept(batch).await?;
-            deleted += gone;
-            if gone < SWEEP_BATCH {
-                break;
-            }
-        }
-        loop {
-            let batch = self
-                .dialect
-                .sweep_confirmations(&self.write, confirmations_before);
-            let gone = self.swept(batch).await?;
+            let batch = self.dialect.sweep(&self.write, what, now, kept);
+            let gone = within(self.patience, batch)
+                .await
+                .map_err(|error| nothing_written(&error))?;
             deleted += gone;
             if gone < SWEEP_BATCH {
                 return Ok(deleted);
             }
         }
-    }
-}
-
-impl Storage {
-    /// A batch that may or may not be deleted is deleted the next time.
-    async fn swept(
-        &self,
-        batch: impl Future<Output = Result<u64, DbErr>>,
-    ) -> Result<u64, StoreError> {
-        within(self.patience, batch)
-            .await
-            .map_err(|error| nothing_written(&error))
     }
 
     /// Rows may be sealed with any key that was ever noted, so a key file must have them all.

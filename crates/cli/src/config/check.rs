@@ -27,8 +27,8 @@ impl Config {
         // PSD2 allows five failures in a row, RTS article 4(3)(b).
         found.within("confirmation.attempts", confirmation.attempts, 1..=5);
         let limits = &self.limits;
-        found.within("limits.identifiers", limits.identifiers, 1..=100);
-        found.within("limits.authenticators", limits.authenticators, 1..=100);
+        found.within("limits.identifiers", limits.identifiers, 1..=16);
+        found.within("limits.authenticators", limits.authenticators, 1..=16);
         found.within(
             "limits.pending_enrolments",
             limits.pending_enrolments,

@@ -100,13 +100,19 @@ impl Reader {
             let rule = format!("must be at most {MAX_FIELDS} fields");
             self.violation("operation.custom.fields", rule);
         }
+        // A key that is wrong is not repeated in the violation: it is named by its place.
         let fields: BTreeMap<String, String> = custom
             .fields
             .iter()
-            .map(|(key, value)| {
-                let key = self.text("operation.custom.fields.key", key, 1..=64);
-                let field = format!("operation.custom.fields[{key}]");
-                (key, self.text(&field, value, 0..=MAX_VALUE))
+            .take(MAX_FIELDS)
+            .enumerate()
+            .map(|(position, (key, value))| {
+                let field = format!("operation.custom.fields[{position}]");
+                let key = self.text(&format!("{field}.key"), key, 1..=64);
+                (
+                    key,
+                    self.text(&format!("{field}.value"), value, 0..=MAX_VALUE),
+                )
             })
             .collect();
         Custom {

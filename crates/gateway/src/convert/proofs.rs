@@ -4,8 +4,10 @@ use countersign_mfa::{MAX_PROOFS, Proof, Proofs};
 use countersign_primitives::{IdentifierId, SecretString};
 use countersign_proto::v1::{self as wire, proof::Authenticator};
 use countersign_security_identifiers::AuthenticatorRef;
+use tonic::Status;
 
 use super::Reader;
+use crate::status;
 
 /// The longest code or PIN, in bytes.
 const MAX_CODE_BYTES: usize = 64;
@@ -27,6 +29,11 @@ impl Reader {
 
     /// The proofs of a call.
     pub(crate) fn proofs(&mut self, field: &str, proofs: &[wire::Proof]) -> Option<Proofs> {
+        let rule = format!("must be at most {MAX_PROOFS}, each by another authenticator");
+        if proofs.len() > MAX_PROOFS {
+            self.violation(field, rule);
+            return None;
+        }
         let read: Vec<Proof> = proofs
             .iter()
             .enumerate()
@@ -37,7 +44,6 @@ impl Reader {
         }
         let proofs = Proofs::new(read);
         if proofs.is_none() {
-            let rule = format!("must be at most {MAX_PROOFS}, each by another authenticator");
             self.violation(field, rule);
         }
         proofs
@@ -62,17 +68,42 @@ impl Reader {
     }
 }
 
-/// Reads the `authorization` of a settings change.
+/// What authorizes a settings change; each of their requests has a oneof of its own for it.
+pub(crate) trait Authorization {
+    /// The inline proofs, if it is these.
+    fn inline(&self) -> Option<&wire::Proofs>;
+}
+
 macro_rules! authorization {
-    ($reader:expr, $request:expr, $oneof:path) => {{
-        use $oneof as Wire;
-        match $request.authorization.clone() {
-            None => Ok(Some(countersign_mfa::Proofs::default())),
-            Some(Wire::Proofs(proofs)) => Ok($reader.proofs("proofs.proofs", &proofs.proofs)),
-            Some(Wire::ConfirmationId(_)) => {
-                Err($crate::status::confirmation_authorization_unavailable())
+    ($($request:ident),+) => {$(
+        impl Authorization for wire::$request::Authorization {
+            fn inline(&self) -> Option<&wire::Proofs> {
+                match self {
+                    Self::Proofs(proofs) => Some(proofs),
+                    Self::ConfirmationId(_) => None,
+                }
             }
         }
-    }};
+    )+};
 }
-pub(crate) use authorization;
+authorization!(
+    identifier_service_set_purposes_request,
+    pin_service_change_request,
+    pin_service_set_request,
+    totp_service_confirm_enable_request,
+    totp_service_disable_request
+);
+
+impl Reader {
+    /// The inline proofs of a settings change; none where none were given.
+    pub(crate) fn authorization(
+        &mut self,
+        authorization: Option<&impl Authorization>,
+    ) -> Result<Option<Proofs>, Status> {
+        match authorization.map(Authorization::inline) {
+            None => Ok(Some(Proofs::default())),
+            Some(Some(inline)) => Ok(self.proofs("proofs.proofs", &inline.proofs)),
+            Some(None) => Err(status::confirmation_authorization_unavailable()),
+        }
+    }
+}

@@ -15,7 +15,6 @@ use crate::{
     convert::{
         Reader,
         identifier::{pin_to_wire, to_wire},
-        proofs::authorization,
     },
     status,
 };
@@ -82,11 +81,7 @@ impl IdentifierService for Identifiers {
         let call = reader.call(caller, &request.subject_id, &request.request_id, &request);
         let identifier = reader.identifier("identifier_id", &request.identifier_id);
         let (on, off) = reader.switches("", &request.switch_on, &request.switch_off);
-        let proofs = authorization!(
-            reader,
-            request,
-            wire::identifier_service_set_purposes_request::Authorization
-        )?;
+        let proofs = reader.authorization(request.authorization.as_ref())?;
         let (call, (identifier, proofs)) = reader.finish(call.zip(identifier.zip(proofs)))?;
         let set = SetPurposes {
             identifier,

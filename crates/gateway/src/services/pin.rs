@@ -13,7 +13,7 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     caller,
-    convert::{Reader, identifier::pin_to_wire, proofs::authorization},
+    convert::{Reader, identifier::pin_to_wire},
     status,
 };
 
@@ -39,11 +39,7 @@ impl PinService for Pins {
         let mut reader = Reader::default();
         let call = reader.call(caller, &request.subject_id, &request.request_id, &request);
         let new_pin = self.new_pin(&mut reader, &request.new_pin);
-        let proofs: Option<Proofs> = authorization!(
-            reader,
-            request,
-            wire::pin_service_set_request::Authorization
-        )?;
+        let proofs = reader.authorization(request.authorization.as_ref())?;
         let (call, (new_pin, proofs)) = reader.finish(call.zip(new_pin.zip(proofs)))?;
         let outcome = self.0.set_pin(&call, &SetPin { new_pin, proofs }).await;
         let outcome: Outcome<PinView> = outcome.map_err(status::of_error)?;
@@ -65,11 +61,11 @@ impl PinService for Pins {
         let mut reader = Reader::default();
         let call = reader.call(caller, &request.subject_id, &request.request_id, &request);
         let new_pin = self.new_pin(&mut reader, &request.new_pin);
-        let proofs: Option<Proofs> = authorization!(
-            reader,
-            request,
-            wire::pin_service_change_request::Authorization
-        )?;
+        let proofs = reader.authorization(request.authorization.as_ref())?;
+        let is_same = |proofs: &Proofs| proofs.has_pin(&request.new_pin);
+        if proofs.as_ref().is_some_and(is_same) {
+            reader.violation("new_pin", "must be another than the present one");
+        }
         let (call, (new_pin, proofs)) = reader.finish(call.zip(new_pin.zip(proofs)))?;
         let outcome = self
             .0

@@ -13,7 +13,7 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     caller,
-    convert::{Reader, identifier::to_wire, proofs::authorization, time_to_wire},
+    convert::{Reader, identifier::to_wire, time_to_wire},
     status,
 };
 
@@ -49,11 +49,7 @@ impl TotpService for Totps {
         let identifier = reader.identifier("identifier_id", &request.identifier_id);
         let code = reader.code("code", &request.code);
         let purposes = reader.purposes("purposes", &request.purposes);
-        let proofs = authorization!(
-            reader,
-            request,
-            wire::totp_service_confirm_enable_request::Authorization
-        )?;
+        let proofs = reader.authorization(request.authorization.as_ref())?;
         let given = identifier.zip(code).zip(proofs);
         let (call, ((identifier, code), proofs)) = reader.finish(call.zip(given))?;
         let confirm = ConfirmTotp {
@@ -81,11 +77,7 @@ impl TotpService for Totps {
         let mut reader = Reader::default();
         let call = reader.call(caller, &request.subject_id, &request.request_id, &request);
         let identifier = reader.identifier("identifier_id", &request.identifier_id);
-        let proofs = authorization!(
-            reader,
-            request,
-            wire::totp_service_disable_request::Authorization
-        )?;
+        let proofs = reader.authorization(request.authorization.as_ref())?;
         let (call, (identifier, proofs)) = reader.finish(call.zip(identifier.zip(proofs)))?;
         let disable = Disable {
             identifier,

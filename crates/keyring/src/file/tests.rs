@@ -42,8 +42,8 @@ fn a_broken_file_is_refused_with_the_entry_named() {
             text.replace("use = \"page-token\"", "use = \"seal\""),
             "`page-token`",
         ),
-        (format!("{text}\ncolour = 1"), "unknown field"),
-        (text.replace("format = 1", ""), "missing field"),
+        (format!("{text}\ncolour = 1"), "line 21"),
+        (text.replace("format = 1", ""), "line 1"),
     ];
     for (broken, expected) in cases {
         let error = parse_file(&broken).unwrap_err().to_string();
@@ -57,7 +57,14 @@ fn a_broken_file_is_refused_with_the_entry_named() {
 #[test]
 fn no_error_quotes_a_secret() {
     let canary = "Y2FuYXJ5Y2FuYXJ5";
-    let text = file().replacen("secret = \"", &format!("secret = {canary}\""), 1);
-    let error = parse_file(&text).unwrap_err();
-    assert!(!format!("{error} {error:?}").contains(canary));
+    let broken = [
+        file().replacen("secret = \"", &format!("secret = {canary}\""), 1),
+        file().replacen("secret = \"", &format!("\"{canary}\" = \""), 1),
+        file().replace("format = 1", &format!("format = \"{canary}\"")),
+        format!("format = 1\nkey = \"{canary}\""),
+    ];
+    for text in broken {
+        let error = parse_file(&text).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains(canary), "{error}");
+    }
 }

@@ -281,6 +281,8 @@ pub enum ConfirmationState {
     /// The caller withdrew it.
     Cancelled = 5,
     /// It permitted its operation, once.
+    ///
+    /// 7 is kept for a confirmation that the policy denied: today Create answers that without one.
     Redeemed = 6,
 }
 impl ConfirmationState {
@@ -1344,8 +1346,9 @@ pub enum ErrorReason {
     HashPoolBusy = 25,
     /// UNAVAILABLE: the database is away and nothing was written; RetryInfo.
     StorageUnavailable = 26,
-    /// UNAVAILABLE, DEADLINE_EXCEEDED or CANCELLED: whether the change was written is not known. Ask
-    /// again with the same request_id: a change that stands is answered, and not made twice.
+    /// UNAVAILABLE: whether the change was written is not known. Ask again with the same request_id: a
+    /// change that stands is answered, and not made twice. (A deadline of the caller's own that passes
+    /// means the same, but is answered by the transport, without a reason.)
     OutcomeUnknown = 27,
     /// UNIMPLEMENTED: a settings change cannot be authorized by a confirmation yet.
     ConfirmationAuthorizationUnavailable = 28,

@@ -14,7 +14,7 @@ use sea_orm::{
     },
 };
 
-use super::{Chore, Connections, OpenFor, SWEEP_BATCH, load, statement, warm::Warm};
+use super::{Chore, Connections, OpenFor, SWEEP_BATCH, Sweep, load, statement, warm::Warm};
 use crate::{ConnectError, Settings, error::Fault, rows::state_name};
 
 /// The oldest version that is tested.
@@ -73,9 +73,9 @@ const TAKE_SUBJECT: &str = "SELECT version FROM subject WHERE subject_id = $1 FO
 const TAKE_CHORE: &str = "SELECT pg_advisory_xact_lock($1)";
 
 /// Rows that someone is writing are left for the next time. `$1` is the number of the chore, `$2`
-/// the instant, `$3` how many.
+/// the instant where it is not the database's, `$3` how many, `$4` how long they are kept.
 macro_rules! sweep {
-    ($table:literal, $condition:literal) => {
+    ($table:literal, $ends:literal) => {
         concat!(
             "WITH turn AS MATERIALIZED (SELECT pg_try_advisory_xact_lock($1) AS is_ours), ",
             "gone AS (DELETE FROM ",
@@ -84,18 +84,16 @@ macro_rules! sweep {
             "SELECT old.ctid FROM ",
             $table,
             " AS old, turn WHERE turn.is_ours AND old.",
-            $condition,
+            $ends,
+            " <= COALESCE($2, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) - $4",
             " LIMIT $3 FOR UPDATE OF old SKIP LOCKED)) RETURNING 1) ",
             "SELECT count(*) AS gone FROM gone"
         )
     };
 }
 
-pub(super) const SWEEP_REQUESTS: &str = sweep!(
-    "request",
-    "expires_at <= COALESCE($2, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)"
-);
-pub(super) const SWEEP_CONFIRMATIONS: &str = sweep!("confirmation", "created_at < $2");
+const SWEEP_REQUESTS: &str = sweep!("request", "expires_at");
+const SWEEP_CONFIRMATIONS: &str = sweep!("confirmation", "created_at");
 
 /// Numbers of advisory locks, which share one space with whatever else uses the database: the
 /// upper half spells `csgn`.
@@ -196,11 +194,16 @@ pub(super) async fn take_chore(
 
 pub(super) async fn sweep(
     connection: &DatabaseConnection,
-    sql: &str,
-    instant: Option<i64>,
+    what: Sweep,
+    now: Option<i64>,
+    kept: i64,
 ) -> Result<u64, DbErr> {
+    let sql = match what {
+        Sweep::Requests => SWEEP_REQUESTS,
+        Sweep::Confirmations => SWEEP_CONFIRMATIONS,
+    };
     let most = i64::try_from(SWEEP_BATCH).unwrap_or(i64::MAX);
-    let values = [SWEEP_LOCK.into(), instant.into(), most.into()];
+    let values = [SWEEP_LOCK.into(), now.into(), most.into(), kept.into()];
     let row = connection
         .query_one_raw(statement(DbBackend::Postgres, sql, values))
         .await?;

@@ -14,7 +14,7 @@ use sea_orm::{
     },
 };
 
-use super::{Connections, OpenFor, SWEEP_BATCH, load, statement};
+use super::{Connections, OpenFor, SWEEP_BATCH, Sweep, load, statement};
 use crate::{ConnectError, SchemaState, Settings, error::Fault, rows::state_name};
 
 pub(super) const LOAD: &str = load!("NULL");
@@ -49,13 +49,13 @@ const IDENTIFIER: &str = "INSERT INTO identifier \
      SET label = excluded.label, state = excluded.state, enabled_at = excluded.enabled_at, \
      disabled_at = excluded.disabled_at";
 
-pub(super) const SWEEP_REQUESTS: &str = "DELETE FROM request \
+const SWEEP_REQUESTS: &str = "DELETE FROM request \
      WHERE (subject_id, caller, method, request_id) IN \
      (SELECT subject_id, caller, method, request_id FROM request WHERE expires_at <= $1 LIMIT $2)";
 
-pub(super) const SWEEP_CONFIRMATIONS: &str = "DELETE FROM confirmation \
+const SWEEP_CONFIRMATIONS: &str = "DELETE FROM confirmation \
      WHERE (subject_id, confirmation_id) IN \
-     (SELECT subject_id, confirmation_id FROM confirmation WHERE created_at < $1 LIMIT $2)";
+     (SELECT subject_id, confirmation_id FROM confirmation WHERE created_at <= $1 LIMIT $2)";
 
 pub(super) async fn write(
     connection: &impl ConnectionTrait,
@@ -138,10 +138,14 @@ pub(super) async fn write(
 
 pub(super) async fn sweep(
     connection: &DatabaseConnection,
-    sql: &str,
-    instant: Option<i64>,
+    what: Sweep,
+    before: Option<i64>,
 ) -> Result<u64, DbErr> {
-    let values = [instant.into(), SWEEP_BATCH.into()];
+    let sql = match what {
+        Sweep::Requests => SWEEP_REQUESTS,
+        Sweep::Confirmations => SWEEP_CONFIRMATIONS,
+    };
+    let values = [before.into(), SWEEP_BATCH.into()];
     let result = connection
         .execute_raw(statement(DbBackend::Sqlite, sql, values))
         .await?;

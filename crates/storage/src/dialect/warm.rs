@@ -91,6 +91,9 @@ impl Warm {
             Err(error) => {
                 if is_answer(&error) {
                     inner.keep(kept);
+                } else {
+                    // What ended this one, such as a failover, has most likely ended the others.
+                    drop(inner.take_all());
                 }
                 Err(DbErr::Query(RuntimeErr::SqlxError(error.into())))
             }
@@ -151,12 +154,18 @@ impl Inner {
     }
 }
 
-/// Whether the server answered with an error that leaves the connection as it was.
+/// Whether the server answered with an error that leaves the connection as good as it was. A
+/// server that refuses to write (class 25) or is being stopped (class 57, where it is no timeout of
+/// ours) is not the one to stay with.
 fn is_answer(error: &SqlxError) -> bool {
     let SqlxError::Database(answer) = error else {
         return false;
     };
     answer
         .try_downcast_ref::<SqlxPostgresError>()
-        .is_some_and(|answer| answer.severity() == PgSeverity::Error)
+        .is_some_and(|answer| {
+            let is_error = answer.severity() == PgSeverity::Error;
+            let code = answer.code();
+            is_error && (code == "57014" || !(code.starts_with("25") || code.starts_with("57")))
+        })
 }
