@@ -24,9 +24,23 @@ impl Suite {
     where
         F: Future<Output = Result<()>> + 'static,
     {
+        self.on_each_backend_with(&[], name, test);
+    }
+
+    /// Adds a test for each backend that can be used here, if what the environment variables name
+    /// is there too.
+    pub(crate) fn on_each_backend_with<F>(
+        &mut self,
+        needs: &[&str],
+        name: &str,
+        test: fn(Backend) -> F,
+    ) where
+        F: Future<Output = Result<()>> + 'static,
+    {
+        let is_equipped = needs.iter().all(|need| std::env::var_os(need).is_some());
         for backend in [Backend::Sqlite, Backend::Postgres] {
             let name = format!("{}::{name}", backend.name());
-            if Backend::available().contains(&backend) {
+            if is_equipped && Backend::available().contains(&backend) {
                 self.trials
                     .push(Trial::test(name, move || block_on(test(backend))));
             } else {
@@ -45,6 +59,13 @@ impl Suite {
                 .push(Trial::test(name, move || block_on(test())));
         } else {
             self.left_out.push(name.to_owned());
+        }
+    }
+
+    /// Leaves a test out on each backend, since a tool is missing.
+    pub(crate) fn leave_out(&mut self, name: &str) {
+        for backend in [Backend::Sqlite, Backend::Postgres] {
+            self.left_out.push(format!("{}::{name}", backend.name()));
         }
     }
 

@@ -3,8 +3,36 @@
 //! A binary with its own `main`, so that it can say what it left out where a server or a tool is
 //! missing. `tests/run` gives it everything; alone it runs what needs no server.
 
+mod campaign;
+mod confirmed_settings;
+mod counting;
+mod crash;
+mod disabling;
+mod edge;
+mod enrolment;
+mod enrolment_limits;
+mod errors;
+mod exactly_once;
+mod fail_closed;
 mod harness;
+mod hostile;
+mod idempotency;
+mod ledger;
+mod lifetimes;
+mod listing;
+mod load;
+mod login;
+mod oathtool;
+mod ownership;
+mod pin;
+mod proofs;
+mod purposes;
+mod races;
+mod repeats;
+mod throttle;
+mod uniform;
 mod withdrawal;
+mod world;
 
 use std::process::ExitCode;
 
@@ -12,6 +40,30 @@ use harness::Suite;
 
 fn main() -> ExitCode {
     let mut suite = Suite::default();
+    login::add(&mut suite);
     withdrawal::add(&mut suite);
+    lifetimes::add(&mut suite);
+    ownership::add(&mut suite);
+    confirmed_settings::add(&mut suite);
+    enrolment::add(&mut suite);
+    enrolment_limits::add(&mut suite);
+    oathtool::add(&mut suite);
+    purposes::add(&mut suite);
+    disabling::add(&mut suite);
+    pin::add(&mut suite);
+    throttle::add(&mut suite);
+    proofs::add(&mut suite);
+    uniform::add(&mut suite);
+    repeats::add(&mut suite);
+    errors::add(&mut suite);
+    hostile::add(&mut suite);
+    listing::add(&mut suite);
+    edge::add(&mut suite);
+    exactly_once::add(&mut suite);
+    counting::add(&mut suite);
+    idempotency::add(&mut suite);
+    races::add(&mut suite);
+    crash::add(&mut suite);
+    fail_closed::add(&mut suite);
     suite.run()
 }

@@ -34,7 +34,9 @@ impl Cluster {
         };
         let cluster = Self {
             bin,
-            owner: std::env::var(PGOWNER).ok().filter(|owner| !owner.is_empty()),
+            owner: std::env::var(PGOWNER)
+                .ok()
+                .filter(|owner| !owner.is_empty()),
             folder: TempDir::new()?,
             port: free_port()?,
         };

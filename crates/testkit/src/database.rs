@@ -4,10 +4,10 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
-    sync::atomic::{AtomicU32, Ordering},
 };
 
 use anyhow::{Context, Result, ensure};
+use countersign_client::new_request_id;
 use countersign_storage::{Settings, Storage};
 use tempfile::TempDir;
 
@@ -77,9 +77,8 @@ impl Database {
     /// # Errors
     /// When it cannot be made.
     pub async fn fresh_on(server: &str) -> Result<Self> {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::SeqCst);
-        let name = format!("test_{}_{number}", std::process::id());
+        // No process id: the server outlives processes, and their ids come again.
+        let name = format!("test_{}", new_request_id().replace('-', "_"));
         let made = program("createdb")?
             .arg(format!("--maintenance-db={server}/postgres"))
             .arg(&name)

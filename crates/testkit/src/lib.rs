@@ -8,20 +8,22 @@
 
 mod cluster;
 mod database;
+mod operator;
 mod person;
 mod platform;
 mod process;
 mod proxy;
+mod settings;
 mod time;
 
 pub use cluster::{Cluster, PGBIN, PGOWNER, free_port};
 pub use database::{Backend, Database, POSTGRES};
 pub use person::{App, Person, app_proof, now, pin_proof, reason_of};
 pub use platform::{Options, TestPlatform, cheap};
-pub use process::{BIN, GatewayProcess};
+pub use process::{BIN, GatewayProcess, LOG};
 pub use proxy::Proxy;
 pub use time::{SeededEntropy, TestClock};
 
-pub use countersign_primitives::Clock;
+pub use countersign_primitives::{Clock, Timestamp};
 
-pub use countersign_client::{Client, new_request_id, v1};
+pub use countersign_client::{Client, new_request_id, retry_after, step_up_paths, v1};

@@ -2,9 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use countersign_client::{Client, new_request_id, reason, v1};
-use countersign_primitives::{
-    Clock, ExposeSecret, SecretBytes, SystemClock, Timestamp,
-};
+use countersign_primitives::{Clock, ExposeSecret, SecretBytes, SystemClock, Timestamp};
 use countersign_totp::{Algorithm, Authenticator, Digits, Step};
 use tonic::Status;
 

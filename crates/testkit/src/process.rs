@@ -17,6 +17,9 @@ use crate::{Database, free_port};
 /// The path of the `countersign` binary.
 pub const BIN: &str = "COUNTERSIGN_TEST_BIN";
 
+/// What a gateway under test logs, as a filter.
+pub const LOG: &str = "debug,h2=info,hyper=info,tower=info";
+
 /// A `countersign serve` over a database.
 pub struct GatewayProcess {
     child: Child,
@@ -39,6 +42,20 @@ impl GatewayProcess {
     /// # Errors
     /// When it does not begin to answer.
     pub async fn start_on(database: &Database, url: &str, port: u16, more: &str) -> Result<Self> {
+        Self::start_logging(database, url, port, more, LOG).await
+    }
+
+    /// As [`Self::start_on`], and what is logged is of choice too.
+    ///
+    /// # Errors
+    /// When it does not begin to answer.
+    pub async fn start_logging(
+        database: &Database,
+        url: &str,
+        port: u16,
+        more: &str,
+        log_filter: &str,
+    ) -> Result<Self> {
         let keys = database.folder().join("keys.toml");
         if !keys.exists() {
             let made = Command::new(binary()?)
@@ -61,7 +78,7 @@ impl GatewayProcess {
         let child = Command::new(binary()?)
             .args(["serve", "--config"])
             .arg(&config)
-            .env("RUST_LOG", "debug,h2=info,hyper=info,tower=info")
+            .env("RUST_LOG", log_filter)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)

@@ -1,5 +1,5 @@
 //! A TCP proxy between a gateway and its database: counts round trips, and can cut a connection
-//! behind a request, before its answer.
+//! before a change reaches the database, or behind it and before its answer.
 
 use std::{
     net::SocketAddr,
@@ -26,6 +26,7 @@ pub struct Proxy {
 #[derive(Default)]
 struct Shared {
     round_trips: AtomicU64,
+    cut_before_next_commit: AtomicBool,
     cut_next_commit: AtomicBool,
     cuts: AtomicU64,
 }
@@ -63,6 +64,13 @@ impl Proxy {
         self.shared.cut_next_commit.store(true, Ordering::SeqCst);
     }
 
+    /// Cuts the next connection that sends a change, before the database hears of it.
+    pub fn cut_before_next_commit(&self) {
+        self.shared
+            .cut_before_next_commit
+            .store(true, Ordering::SeqCst);
+    }
+
     /// How many connections were cut.
     pub fn cuts(&self) -> u64 {
         self.shared.cuts.load(Ordering::SeqCst)
@@ -98,7 +106,7 @@ async fn relay(gateway: TcpStream, database: TcpStream, shared: &Shared) {
     loop {
         let goes_on = tokio::select! {
             read = from_gateway.read(&mut said) => {
-                connection.hear_gateway(&said, read, &mut to_database).await
+                connection.hear_gateway(&said, read, &mut to_database, shared).await
             }
             read = from_database.read(&mut answered) => {
                 connection.hear_database(&answered, read, &mut to_gateway, shared).await
@@ -113,12 +121,14 @@ async fn relay(gateway: TcpStream, database: TcpStream, shared: &Shared) {
 #[derive(Default)]
 struct Connection {
     awaits_answer: bool,
-    /// How much the gateway has said since the last answer.
-    said_bytes: usize,
+    /// The names of the prepared statements that write a change.
+    change_statements: Vec<Vec<u8>>,
+    /// Whether the gateway has sent a change since the last answer.
+    has_sent_change: bool,
 }
 
-/// A change carries sealed parts and answers; a load carries a few ids.
-const CHANGE_BYTES: usize = 400;
+/// What the text of a statement that writes a change begins with.
+const CHANGE: &[u8] = b"WITH g AS (";
 
 impl Connection {
     async fn hear_gateway(
@@ -126,16 +136,44 @@ impl Connection {
         said: &[u8],
         read: std::io::Result<usize>,
         database: &mut OwnedWriteHalf,
+        shared: &Shared,
     ) -> bool {
         let Some(length) = read.ok().filter(|length| *length > 0) else {
             return false;
         };
-        if !self.awaits_answer {
-            self.said_bytes = 0;
-        }
         self.awaits_answer = true;
-        self.said_bytes += length;
+        self.has_sent_change |= self.holds_change(&said[..length]);
+        if self.has_sent_change && shared.cut_before_next_commit.swap(false, Ordering::SeqCst) {
+            shared.cuts.fetch_add(1, Ordering::SeqCst);
+            return false;
+        }
         database.write_all(&said[..length]).await.is_ok()
+    }
+
+    /// Whether messages hold one that binds a change's statement, and notes which those are. The
+    /// gateway sends messages whole; each has a type, a length and, for these two, texts that end
+    /// with a zero byte.
+    fn holds_change(&mut self, mut messages: &[u8]) -> bool {
+        let mut holds_change = false;
+        while let [kind, a, b, c, d, rest @ ..] = messages {
+            let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+            let Some((body, next)) = rest.split_at_checked(length.saturating_sub(4)) else {
+                break;
+            };
+            let mut texts = body.split(|byte| *byte == 0);
+            let (first, second) = (texts.next(), texts.next());
+            match (kind, first, second) {
+                (b'P', Some(name), Some(statement)) if statement.starts_with(CHANGE) => {
+                    self.change_statements.push(name.to_vec());
+                }
+                (b'B', Some(_), Some(name)) => {
+                    holds_change |= self.change_statements.iter().any(|other| other == name);
+                }
+                _ => {}
+            }
+            messages = next;
+        }
+        holds_change
     }
 
     async fn hear_database(
@@ -151,8 +189,8 @@ impl Connection {
         if self.awaits_answer {
             self.awaits_answer = false;
             shared.round_trips.fetch_add(1, Ordering::SeqCst);
-            let is_change = self.said_bytes >= CHANGE_BYTES;
-            if is_change && shared.cut_next_commit.swap(false, Ordering::SeqCst) {
+            let has_sent_change = std::mem::take(&mut self.has_sent_change);
+            if has_sent_change && shared.cut_next_commit.swap(false, Ordering::SeqCst) {
                 shared.cuts.fetch_add(1, Ordering::SeqCst);
                 return false;
             }

@@ -1,0 +1,256 @@
+//! What a request costs, by counting: round trips on the wire, commits, Argon2 runs.
+
+use std::{collections::BTreeMap, future::Future};
+
+use anyhow::{Context, Result, ensure};
+use countersign_testkit::{
+    App, Backend, Client, Clock, Cluster, Database, Options, PGBIN, Person, Proxy, TestClock,
+    TestPlatform, app_proof, cheap, new_request_id, pin_proof, v1,
+    v1::Purpose,
+};
+
+use crate::{
+    campaign::{gives_code, gives_pin, login, payout},
+    harness::Suite,
+};
+
+/// Adds the tests of this file.
+pub(crate) fn add(suite: &mut Suite) {
+    suite.with(
+        &[PGBIN],
+        "postgres::budgets::a_warm_request_takes_two_round_trips_one_commit_and_the_hashes_it_needs",
+        every_request,
+    );
+    suite.on_each_backend(
+        "budgets::a_new_hash_cost_takes_one_more_run_once",
+        new_hash_cost,
+    );
+}
+
+/// Round trips, commits that wrote something, Argon2 runs.
+type Cost = [u64; 3];
+
+/// A change, and one with so many runs.
+const CHANGE: Cost = hashing(0);
+const fn hashing(runs: u64) -> Cost {
+    [2, 1, runs]
+}
+/// A look, and the repetition of a request.
+const LOOK: Cost = [1, 0, 0];
+
+/// How often each request is counted. Only the least counts, since the gateway looks whether its
+/// database is there, and the database tidies up, whenever they like.
+const TIMES: u32 = 5;
+
+struct Meter {
+    database: Database,
+    proxy: Proxy,
+    platform: TestPlatform,
+    clock: TestClock,
+    costs: BTreeMap<&'static str, (Cost, Cost)>,
+}
+
+impl Meter {
+    /// Counts what a request costs, and expects it to cost this much.
+    async fn count<T>(
+        &mut self,
+        name: &'static str,
+        expected: Cost,
+        request: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let before = self.read()?;
+        let answer = request.await.context(name)?;
+        let after = self.read()?;
+        let cost = [0, 1, 2].map(|part| after[part] - before[part]);
+        let (least, _) = self.costs.entry(name).or_insert((cost, expected));
+        *least = [0, 1, 2].map(|part| least[part].min(cost[part]));
+        Ok(answer)
+    }
+
+    /// Only a transaction that writes has a number.
+    fn read(&self) -> Result<Cost> {
+        let transactions = "SELECT pg_snapshot_xmax(pg_current_snapshot())";
+        Ok([
+            self.proxy.round_trips(),
+            self.database.query(transactions)?.parse()?,
+            self.platform.pool.runs(),
+        ])
+    }
+
+    fn pass_a_step(&self) {
+        self.clock.advance(std::time::Duration::from_secs(30));
+    }
+}
+
+async fn every_request() -> Result<()> {
+    let cluster = Cluster::start()?.context(PGBIN)?;
+    let database = Database::fresh_on(&cluster.url()).await?;
+    let proxy = Proxy::start(database.server()?).await?;
+    let clock = TestClock::default();
+    let options = Options {
+        url: Some(database.url_via(proxy.address())?),
+        ..Options::default()
+    };
+    let platform = TestPlatform::start(&database, &clock, options).await?;
+    let client = platform.client("test").await?;
+    let mut meter = Meter {
+        database,
+        proxy,
+        platform,
+        clock,
+        costs: BTreeMap::new(),
+    };
+    // The first statements on a connection are prepared; that is what warm means.
+    measure(&mut meter, &client).await?;
+    meter.costs.clear();
+    for _ in 0..TIMES {
+        measure(&mut meter, &client).await?;
+    }
+    let wrong: BTreeMap<_, _> = meter.costs.iter().filter(|(_, (cost, due))| cost != due).collect();
+    ensure!(wrong.is_empty(), "[round trips, commits, runs], and what is due: {wrong:#?}");
+    Ok(())
+}
+
+async fn measure(meter: &mut Meter, client: &Client) -> Result<()> {
+    let anna = Person::new();
+    let set = anna.set_pin(client);
+    meter.count("set the PIN", hashing(1), set).await?;
+    let begin = anna.begin(client, "phone");
+    let app = meter.count("begin an enrolment", CHANGE, begin).await?;
+    let purposes = [Purpose::Login, Purpose::Withdrawal];
+    let confirm = anna.confirm(client, &app, &purposes, meter.clock.now(), None);
+    meter.count("confirm an enrolment", hashing(1), confirm).await?;
+    measure_login(meter, client, &anna, &app).await?;
+    measure_withdrawal(meter, client, &anna, &app).await?;
+    measure_uniform_answers(meter, client, &anna, &app).await
+}
+
+async fn measure_login(meter: &mut Meter, client: &Client, anna: &Person, app: &App) -> Result<()> {
+    let open = anna.open(client, login());
+    let id = meter.count("create", CHANGE, open).await?.confirmation_id;
+    meter.pass_a_step();
+    let now = meter.clock.now();
+    for (name, code) in [
+        ("a wrong code", app.wrong_code(now)),
+        ("a malformed code", "12".to_owned()),
+        ("a right code", app.code(now)),
+    ] {
+        let accepted = gives_code(anna, client, &id, app, &code);
+        let is_right = meter.count(name, CHANGE, accepted).await?;
+        ensure!(is_right == (name == "a right code"), "{name}");
+    }
+    let redeem = async { Ok(anna.redeem(client, &id, login()).await?) };
+    meter.count("redeem", CHANGE, redeem).await?;
+    let again = async { Ok(anna.redeem(client, &id, login()).await.is_err()) };
+    ensure!(meter.count("redeem again", LOOK, again).await?);
+    let get = async { Ok(anna.get(client, &id).await?) };
+    meter.count("get", LOOK, get).await?;
+
+    let id = anna.open(client, login()).await?.confirmation_id;
+    let [used, unused] = [app.code(now), app.next_code(now)];
+    let replayed = gives_code(anna, client, &id, app, &used);
+    ensure!(!meter.count("a replayed code", CHANGE, replayed).await?);
+    let mut stranger = app.clone();
+    stranger.id = new_request_id();
+    let unknown = gives_code(anna, client, &id, &stranger, &unused);
+    ensure!(!meter.count("a code of an unknown app", CHANGE, unknown).await?);
+    Ok(())
+}
+
+async fn measure_withdrawal(
+    meter: &mut Meter,
+    client: &Client,
+    anna: &Person,
+    app: &App,
+) -> Result<()> {
+    let id = anna.open(client, payout(1)).await?.confirmation_id;
+    let wrong = gives_pin(anna, client, &id, "111999");
+    ensure!(!meter.count("a wrong PIN", hashing(1), wrong).await?);
+    let malformed = gives_pin(anna, client, &id, "x");
+    ensure!(!meter.count("a malformed PIN", hashing(1), malformed).await?);
+
+    let submit = v1::ConfirmationServiceSubmitProofRequest {
+        subject_id: anna.subject.clone(),
+        request_id: new_request_id(),
+        confirmation_id: id.clone(),
+        proofs: vec![pin_proof(&anna.pin)],
+    };
+    let send = || async { Ok(client.confirmations().submit_proof(submit.clone()).await?) };
+    let first = meter.count("a right PIN", hashing(1), send()).await?.into_inner();
+    let second = meter.count("the same request again", LOOK, send()).await?.into_inner();
+    ensure!(first == second);
+    let other = v1::ConfirmationServiceSubmitProofRequest {
+        proofs: vec![pin_proof("111999")],
+        ..submit.clone()
+    };
+    let refused = async { Ok(client.confirmations().submit_proof(other).await.is_err()) };
+    ensure!(meter.count("another request with its id", LOOK, refused).await?);
+
+    meter.pass_a_step();
+    let code = app.code(meter.clock.now());
+    ensure!(gives_code(anna, client, &id, app, &code).await?);
+    meter.pass_a_step();
+    let code = app.code(meter.clock.now());
+    let proofs = vec![pin_proof(&anna.pin), app_proof(app, &code)];
+    let change = async { Ok(anna.change_pin(client, &anna.pin, proofs).await?.is_some()) };
+    ensure!(meter.count("change the PIN", hashing(2), change).await?);
+    Ok(())
+}
+
+/// What §5 calls uniform: the answer of a wrong proof, at the cost of a wrong proof.
+async fn measure_uniform_answers(
+    meter: &mut Meter,
+    client: &Client,
+    anna: &Person,
+    app: &App,
+) -> Result<()> {
+    let wrong = || vec![pin_proof("111999"), app_proof(app, "12345678")];
+    let known = async { Ok(anna.change_pin(client, "94620571", wrong()).await?) };
+    let known = meter.count("inline proofs, wrong", hashing(1), known).await?;
+    let nobody = Person::new();
+    let unknown = async { Ok(nobody.change_pin(client, "94620571", wrong()).await?) };
+    let unknown = meter.count("inline proofs of an unknown subject", [1, 0, 1], unknown).await?;
+    ensure!(known.is_none() && unknown.is_none());
+
+    let mut open = Vec::new();
+    for _ in 0..2 {
+        open.push(anna.open(client, payout(2)).await?.confirmation_id);
+    }
+    for number in 0..5 {
+        ensure!(!gives_pin(anna, client, &open[number % 2], "111999").await?);
+    }
+    let locked = gives_pin(anna, client, &open[0], &anna.pin);
+    ensure!(!meter.count("a PIN that is locked", CHANGE, locked).await?);
+    Ok(())
+}
+
+async fn new_hash_cost(backend: Backend) -> Result<()> {
+    let database = Database::fresh(backend).await?;
+    let clock = TestClock::default();
+    let before = TestPlatform::start(&database, &clock, Options::default()).await?;
+    let client = before.client("test").await?;
+    let anna = Person::new();
+    anna.set_pin(&client).await?;
+    anna.enrol(&client, &[], clock.now()).await?;
+    before.stop().await;
+
+    let mut settings = cheap();
+    settings.hash_cost.passes += 1;
+    let options = Options {
+        settings,
+        seed: 2,
+        ..Options::default()
+    };
+    let after = TestPlatform::start(&database, &clock, options).await?;
+    let client = after.client("test").await?;
+    for (pin, runs) in [("111999", 1), (anna.pin.as_str(), 2), (anna.pin.as_str(), 1)] {
+        let id = anna.open(&client, payout(1)).await?.confirmation_id;
+        let counted = after.pool.runs();
+        let is_accepted = gives_pin(&anna, &client, &id, pin).await?;
+        ensure!(is_accepted == (pin == anna.pin));
+        let counted = after.pool.runs() - counted;
+        ensure!(counted == runs, "{counted} runs in place of {runs}");
+    }
+    Ok(())
+}
+
