@@ -91,9 +91,11 @@ async fn five(backend: Backend) -> Result<()> {
     let done = confirm(&world, &anna, &fifth, &code, vec![world.right(&first)]).await?;
     ensure!(done.is_some());
     world.pass(MINUTE);
-    let code = sixth.code(world.now());
-    let answer = confirm(&world, &anna, &sixth, &code, vec![world.right(&first)]).await;
-    refused(answer, Code::ResourceExhausted, "TOO_MANY_IDENTIFIERS")?;
+    // Refused before any code is looked at: a wrong one has the same answer.
+    for code in [sixth.wrong_code(world.now()), sixth.code(world.now())] {
+        let answer = confirm(&world, &anna, &sixth, &code, vec![world.right(&first)]).await;
+        refused(answer, Code::ResourceExhausted, "TOO_MANY_IDENTIFIERS")?;
+    }
     let request = v1::TotpServiceBeginEnableRequest::default();
     let begun = anna.begin_enable(&world.client, request).await;
     refused(begun, Code::ResourceExhausted, "TOO_MANY_IDENTIFIERS")?;

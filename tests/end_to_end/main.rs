@@ -28,6 +28,7 @@ mod pin;
 mod proofs;
 mod purposes;
 mod races;
+mod rehash;
 mod repeats;
 mod throttle;
 mod uniform;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
     throttle::add(&mut suite);
     proofs::add(&mut suite);
     uniform::add(&mut suite);
+    rehash::add(&mut suite);
     repeats::add(&mut suite);
     errors::add(&mut suite);
     hostile::add(&mut suite);
