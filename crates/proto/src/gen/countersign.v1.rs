@@ -1291,7 +1291,8 @@ pub struct StepUpRequired {
 pub enum ErrorReason {
     /// Never used.
     Unspecified = 0,
-    /// INVALID_ARGUMENT: a field is wrong; BadRequest lists every violation.
+    /// INVALID_ARGUMENT: a field is wrong; BadRequest lists every violation, up to 24 of them. Or the
+    /// message is larger than 64 KiB or cannot be read at all: then there is no list.
     InvalidField = 1,
     /// INVALID_ARGUMENT: the request id was used for a request with another body.
     RequestIdReused = 2,
