@@ -16,8 +16,9 @@ use crate::Error;
 
 /// How many requests of one subject may wait in a gateway. More are no person's doing.
 const MOST_WAITING: usize = 128;
-/// How long one may wait: while the database is away, those ahead are slow to be told so.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long one may wait, for callers that set no deadline of their own: while the database is away,
+/// those ahead are slow to be told so. A line that moves is through much sooner.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Lets the requests of one subject in one after the other, in the order they came. It saves
 /// rounds and hashes that would lose their race; what makes them right is the guard of the row.
