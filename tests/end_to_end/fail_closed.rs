@@ -3,16 +3,20 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use countersign_testkit::{BIN, Backend, Cluster, Database, PGBIN, POSTGRES, Proxy};
+use countersign_testkit::{
+    BIN, Backend, Cluster, Database, PGBIN, POSTGRES, Proxy, new_request_id, retry_after,
+    retry_unavailable, v1, v1::Purpose,
+};
 use futures::future::join_all;
-use tonic::transport::Endpoint;
+use tonic::{Code, transport::Endpoint};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
 use crate::{
-    campaign::Gateways,
+    campaign::{Gateways, enrolled, login},
     harness::{Suite, rounds},
+    ledger::Ledger,
     load::Load,
 };
 
@@ -27,6 +31,11 @@ pub(crate) fn add(suite: &mut Suite) {
         &[BIN, POSTGRES],
         "postgres::fail_closed::connections_cut_under_load_lose_and_double_nothing",
         cut,
+    );
+    suite.with(
+        &[BIN, POSTGRES],
+        "postgres::fail_closed::a_silent_database_is_said_to_be_away_while_the_client_still_listens",
+        silent,
     );
 }
 
@@ -89,6 +98,42 @@ async fn cut() -> Result<()> {
     let cuts: u64 = proxies.iter().map(Proxy::cuts).sum();
     ensure!(cuts > 30, "only {cuts} connections were cut");
     load.check(&gateways.database).await
+}
+
+/// Silent before the load, and before the change. The client of this project waits ten seconds.
+async fn silent() -> Result<()> {
+    let database = Database::fresh(Backend::Postgres).await?;
+    let proxy = Proxy::start(database.server()?).await?;
+    let url = database.url_via(proxy.address())?;
+    let gateways = Gateways::over(database, vec![url]).await?;
+    let client = gateways.client(0);
+    let (anna, _) = enrolled(client, &[Purpose::Login]).await?;
+    let silences: [fn(&Proxy); 2] = [Proxy::fall_silent, Proxy::fall_silent_at_next_commit];
+    for fall_silent in silences {
+        let request = v1::ConfirmationServiceCreateRequest {
+            subject_id: anna.subject.clone(),
+            request_id: new_request_id(),
+            operation: Some(v1::Operation {
+                operation: Some(login()),
+            }),
+            redeem_on_approval: false,
+        };
+        fall_silent(&proxy);
+        let answer = client.confirmations().create(request.clone()).await;
+        proxy.speak_again();
+        let status = answer.err().context("an answer without a database")?;
+        ensure!(
+            status.code() == Code::Unavailable && retry_after(&status).is_some(),
+            "{status:?}"
+        );
+        let again = || {
+            let (mut confirmations, request) = (client.confirmations(), request.clone());
+            async move { confirmations.create(request).await }
+        };
+        retry_unavailable(20, again).await?;
+    }
+    Ledger::read(&gateways.database)?;
+    Ok(())
 }
 
 async fn wait_for_health(endpoint: &str, expected: ServingStatus) -> Result<()> {

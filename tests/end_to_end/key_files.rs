@@ -42,11 +42,24 @@ async fn dev_folder() -> Result<()> {
     let mut names = Vec::new();
     for entry in fs::read_dir(&data)? {
         let path = entry?.path();
-        ensure!(mode(&path)? == 0o600, "{} has {:o}", path.display(), mode(&path)?);
-        names.push(path.file_name().context("a name")?.to_string_lossy().into_owned());
+        ensure!(
+            mode(&path)? == 0o600,
+            "{} has {:o}",
+            path.display(),
+            mode(&path)?
+        );
+        names.push(
+            path.file_name()
+                .context("a name")?
+                .to_string_lossy()
+                .into_owned(),
+        );
     }
     for name in ["keys.toml", "countersign.db", "countersign.db-wal"] {
-        ensure!(names.iter().any(|other| other == name), "{name} is not in {names:?}");
+        ensure!(
+            names.iter().any(|other| other == name),
+            "{name} is not in {names:?}"
+        );
     }
     drop(dev);
 
@@ -93,7 +106,10 @@ async fn refused_keys(backend: Backend) -> Result<()> {
     }
     fs::remove_file(&keys)?;
     let error = require_refused(&database).await?;
-    ensure!(error.contains("does not belong to this database"), "{error}");
+    ensure!(
+        error.contains("does not belong to this database"),
+        "{error}"
+    );
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 //! A binary with its own `main`, so that it can say what it left out where a server or a tool is
 //! missing. `tests/run` gives it everything; alone it runs what needs no server.
 
+mod budgets;
 mod campaign;
 mod confirmed_settings;
 mod counting;
@@ -17,11 +18,13 @@ mod fail_closed;
 mod harness;
 mod hostile;
 mod idempotency;
+mod key_files;
 mod ledger;
 mod lifetimes;
 mod listing;
 mod load;
 mod login;
+mod model;
 mod oathtool;
 mod ownership;
 mod pin;
@@ -30,6 +33,7 @@ mod purposes;
 mod races;
 mod rehash;
 mod repeats;
+mod secrets;
 mod throttle;
 mod uniform;
 mod withdrawal;
@@ -67,5 +71,9 @@ fn main() -> ExitCode {
     races::add(&mut suite);
     crash::add(&mut suite);
     fail_closed::add(&mut suite);
+    budgets::add(&mut suite);
+    key_files::add(&mut suite);
+    secrets::add(&mut suite);
+    model::add(&mut suite);
     suite.run()
 }

@@ -4,8 +4,7 @@ use std::fmt::{Debug, Write as _};
 
 use anyhow::{Context, Result, bail, ensure};
 use countersign_testkit::{
-    App, BIN, Backend, Client, Person, app_proof, now, pin_proof, reason_of, v1,
-    v1::Purpose,
+    App, BIN, Backend, Client, Person, app_proof, now, pin_proof, reason_of, v1, v1::Purpose,
 };
 use data_encoding::{BASE32_NOPAD, BASE64_NOPAD, HEXLOWER, HEXUPPER};
 use tonic::{Code, Status};
@@ -50,8 +49,12 @@ impl Canaries {
             ("a list", list),
         ] {
             // Base64 of a text within a longer one has other last characters.
-            let length = if form == "base64" { text.len() / 4 * 4 } else { text.len() };
-            let text = text[..length].as_bytes().to_vec();
+            let length = if form == "base64" {
+                text.len() / 4 * 4
+            } else {
+                text.len()
+            };
+            let text = text.as_bytes()[..length].to_vec();
             self.0.push((format!("{name} in {form}"), text));
         }
     }
@@ -65,7 +68,10 @@ impl Canaries {
 
     /// That none of them is there; and that `sign` is, so that the search is one in the right place.
     fn are_missing_in(&self, place: &str, text: &[u8], sign: &str) -> Result<()> {
-        ensure!(is_in(sign.as_bytes(), text), "{place} is not what it should be");
+        ensure!(
+            is_in(sign.as_bytes(), text),
+            "{place} is not what it should be"
+        );
         let found: Vec<&String> = self
             .0
             .iter()
@@ -103,7 +109,12 @@ async fn canaries(backend: Backend) -> Result<()> {
     confirm(&anna, client, &app, &[Purpose::Login], None).await?;
     let at = now();
     let wrong = app.wrong_code(at).replace('0', "7");
-    for code in [app.earlier_code(at), app.code(at), app.next_code(at), wrong.clone()] {
+    for code in [
+        app.earlier_code(at),
+        app.code(at),
+        app.next_code(at),
+        wrong.clone(),
+    ] {
         canaries.add("a code", code.as_bytes());
     }
     canaries.add("a wrong PIN", b"620485917362");
@@ -126,16 +137,26 @@ async fn canaries(backend: Backend) -> Result<()> {
         let text = [status.message().as_bytes(), status.details()].concat();
         canaries.are_missing_in("an error", &text, "countersign")?;
     }
-    canaries.are_missing_in("the log", gateways.log().as_bytes(), "a request was answered")?;
+    canaries.are_missing_in(
+        "the log",
+        gateways.log().as_bytes(),
+        "a request was answered",
+    )?;
     canaries.are_missing_in("the database", &gateways.database.dump()?, &anna.subject)
 }
 
 /// A request whose change the database refuses.
 async fn fails_inside(gateways: &Gateways, anna: &Person, app: &App) -> Result<Option<Status>> {
-    gateways.database.query("ALTER TABLE event RENAME TO elsewhere")?;
+    gateways
+        .database
+        .query("ALTER TABLE event RENAME TO elsewhere")?;
     let proofs = vec![pin_proof(&anna.pin), app_proof(app, &app.next_code(now()))];
-    let answer = anna.change_pin(gateways.client(0), "94620571", proofs).await;
-    gateways.database.query("ALTER TABLE elsewhere RENAME TO event")?;
+    let answer = anna
+        .change_pin(gateways.client(0), "94620571", proofs)
+        .await;
+    gateways
+        .database
+        .query("ALTER TABLE elsewhere RENAME TO event")?;
     let status = answer.err().context("an error was expected")?;
     ensure!(status.code() == Code::Internal, "{status:?}");
     Ok(Some(status))
@@ -154,7 +175,9 @@ async fn refused(anna: &Person, client: &Client, app: &App) -> Vec<Option<Status
     vec![
         anna.set_first_pin(client, &anna.pin, both()).await.err(),
         anna.change_pin(client, &too_long, both()).await.err(),
-        anna.change_pin(client, "94620571", vec![pin_proof(&anna.pin)]).await.err(),
+        anna.change_pin(client, "94620571", vec![pin_proof(&anna.pin)])
+            .await
+            .err(),
         anna.change_pin(client, "94620571", twice).await.err(),
         stranger.change_pin(client, "94620571", both()).await.err(),
         anna.disable(client, app, false, both()).await.err(),

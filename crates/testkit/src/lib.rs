@@ -26,4 +26,6 @@ pub use time::{SeededEntropy, TestClock};
 
 pub use countersign_primitives::{Clock, Timestamp};
 
-pub use countersign_client::{Client, new_request_id, retry_after, step_up_paths, v1};
+pub use countersign_client::{
+    Client, new_request_id, retry_after, retry_unavailable, step_up_paths, v1,
+};

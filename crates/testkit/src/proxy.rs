@@ -29,6 +29,8 @@ struct Shared {
     cut_before_next_commit: AtomicBool,
     cut_next_commit: AtomicBool,
     cuts: AtomicU64,
+    falls_silent_at_next_commit: AtomicBool,
+    is_silent: AtomicBool,
 }
 
 impl Proxy {
@@ -69,6 +71,23 @@ impl Proxy {
         self.shared
             .cut_before_next_commit
             .store(true, Ordering::SeqCst);
+    }
+
+    /// From now on nothing gets through and nothing is closed, as when the network fails.
+    pub fn fall_silent(&self) {
+        self.shared.is_silent.store(true, Ordering::SeqCst);
+    }
+
+    /// As [`Self::fall_silent`], from the next change on, which the database does not hear of.
+    pub fn fall_silent_at_next_commit(&self) {
+        self.shared
+            .falls_silent_at_next_commit
+            .store(true, Ordering::SeqCst);
+    }
+
+    /// Ends the silence, and with it the connections that lost something in it.
+    pub fn speak_again(&self) {
+        self.shared.is_silent.store(false, Ordering::SeqCst);
     }
 
     /// How many connections were cut.
@@ -125,6 +144,7 @@ struct Connection {
     change_statements: Vec<Vec<u8>>,
     /// Whether the gateway has sent a change since the last answer.
     has_sent_change: bool,
+    has_lost_something: bool,
 }
 
 /// What the text of a statement that writes a change begins with.
@@ -143,6 +163,20 @@ impl Connection {
         };
         self.awaits_answer = true;
         self.has_sent_change |= self.holds_change(&said[..length]);
+        if self.has_sent_change
+            && shared
+                .falls_silent_at_next_commit
+                .swap(false, Ordering::SeqCst)
+        {
+            shared.is_silent.store(true, Ordering::SeqCst);
+        }
+        if shared.is_silent.load(Ordering::SeqCst) {
+            self.has_lost_something = true;
+            return true;
+        }
+        if self.has_lost_something {
+            return false;
+        }
         if self.has_sent_change && shared.cut_before_next_commit.swap(false, Ordering::SeqCst) {
             shared.cuts.fetch_add(1, Ordering::SeqCst);
             return false;
