@@ -12,6 +12,7 @@ use countersign_primitives::{
 use countersign_security_identifiers::Registry;
 use minicbor::{CborLen, Decode, Encode};
 use rand::{RngExt, rngs::StdRng};
+use tokio::time::timeout;
 
 use crate::{
     Caller, Entropy, Error, HashPool, Method, Settings,
@@ -32,8 +33,9 @@ const OPTIMISTIC_ROUNDS: u32 = 3;
 const LOCKED_ROUNDS: u32 = 5;
 /// The longest pause after a lost race; the pause is random and doubles from a quarter of it.
 const LONGEST_PAUSE: Duration = Duration::from_millis(8);
-/// How often, and with which pause, the fate of a change is looked up after a lost connection.
-const LOOKUPS: u32 = 5;
+/// For how long, and with which pause, the fate of a change is looked up after a lost connection:
+/// long enough for a failover's first moments, and so short that the caller still listens.
+const LOOKUP_PATIENCE: Duration = Duration::from_secs(3);
 const LOOKUP_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long the record of a request without an id of its caller is kept: only this gateway knows
@@ -387,29 +389,33 @@ impl Platform {
     }
 
     /// Finds out whether a change was written whose commit was not heard of. It is never sent
-    /// again: where it cannot be found, the caller is told to ask again.
+    /// again: where it cannot be found in time, the caller is told to ask again.
     async fn look_up<A: Encode<()> + CborLen<()> + for<'b> Decode<'b, ()>>(
         &self,
         key: &LoadKey,
         call: &Call,
         answer: A,
     ) -> Result<A, Error> {
-        for _ in 0..LOOKUPS {
-            let rows = self.store.load(key).await;
-            if let Ok(Rows {
-                request: Some(record),
-                ..
-            }) = rows
-            {
-                let stands: A = self.earlier_answer(&record, call)?;
-                // Its own answer has the secrets that a stored one lacks; that of another request
-                // with the same id, which came first, differs in its ids.
-                let is_own = record.answer == encode(&answer);
-                return Ok(if is_own { answer } else { stands });
+        let found = async {
+            loop {
+                if let Ok(Rows {
+                    request: Some(record),
+                    ..
+                }) = self.store.load(key).await
+                {
+                    return record;
+                }
+                tokio::time::sleep(LOOKUP_PAUSE).await;
             }
-            tokio::time::sleep(LOOKUP_PAUSE).await;
-        }
-        Err(Error::OutcomeUnknown)
+        };
+        let record = timeout(LOOKUP_PATIENCE, found)
+            .await
+            .map_err(|_| Error::OutcomeUnknown)?;
+        let stands: A = self.earlier_answer(&record, call)?;
+        // Its own answer has the secrets that a stored one lacks; that of another request with the
+        // same id, which came first, differs in its ids.
+        let is_own = record.answer == encode(&answer);
+        Ok(if is_own { answer } else { stands })
     }
 
     async fn pause(&self, round: u32, rng: &mut StdRng) {

@@ -22,14 +22,14 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The defaults for a database: 16 connections, 3 s to get one, 5 s for a statement.
+    /// The defaults for a database: 16 connections, 2 s to get one, 3 s for a statement.
     pub fn new(url: impl Into<SecretString>) -> Self {
         Self {
             url: url.into(),
             max_connections: 16,
             time: TimeSource::Database,
-            connect_timeout: Duration::from_secs(3),
-            statement_timeout: Duration::from_secs(5),
+            connect_timeout: Duration::from_secs(2),
+            statement_timeout: Duration::from_secs(3),
         }
     }
 
@@ -43,10 +43,11 @@ impl Settings {
         Self::new(format!("sqlite:{path}"))
     }
 
-    /// When a call is given up on our side: after a wait for a turn, one for a
-    /// connection, one for the statement, and a second for the network. It ends what the server's own timeout cannot, such as a server that has stopped answering.
+    /// When a call is given up on our side: a second after the statement's own timeout. It ends what
+    /// the server's cannot, such as a server that has fallen silent, while the caller, who waits for
+    /// ten seconds, still listens.
     pub(crate) fn patience(&self) -> Duration {
-        2 * self.connect_timeout + self.statement_timeout + Duration::from_secs(1)
+        self.statement_timeout + Duration::from_secs(1)
     }
 }
 

@@ -63,7 +63,7 @@ async fn commits_are_synchronous_whatever_the_role_says() {
             ("synchronous_commit", "on"),
             ("transaction_isolation", "read committed"),
             ("transaction_read_only", "off"),
-            ("statement_timeout", "5s"),
+            ("statement_timeout", "3s"),
         ] {
             let sql = format!("current_setting('{setting}')");
             assert_eq!(ask(&storage.read, &sql).await, value);
