@@ -163,6 +163,8 @@ pub(crate) enum Story {
     Withdraw { at_once: bool },
     /// A withdrawal that is approved when something else happens, and then redeemed.
     Meanwhile(Deed),
+    /// A withdrawal with a code that is burned.
+    Replay,
     /// More confirmations than may be pending.
     Crowd,
     /// More apps than one may have.
@@ -232,6 +234,15 @@ impl Story {
                 submit(Stages::All),
                 Command::Wait(Wait::Step),
                 deed.command(),
+                redeem,
+            ],
+            Self::Replay => vec![
+                create(Kind::Withdrawal(6)),
+                Command::Submit {
+                    confirmation: 0,
+                    given: Given::with(Flaw::One(1, Typed::Burned)),
+                    stages: Stages::All,
+                },
                 redeem,
             ],
             Self::Crowd => vec![create(Kind::Login); 11],

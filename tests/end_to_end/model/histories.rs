@@ -121,6 +121,7 @@ fn command() -> BoxedStrategy<Command> {
         5 => Just(Story::LogIn),
         5 => any::<bool>().prop_map(|at_once| Story::Withdraw { at_once }),
         1 => deed().prop_map(Story::Meanwhile),
+        1 => Just(Story::Replay),
         1 => Just(Story::Crowd),
         1 => Just(Story::Collect),
         6 => wear(),
@@ -192,13 +193,14 @@ fn purposes() -> BoxedStrategy<Purposes> {
     (0..8_u8).boxed()
 }
 
-/// On and off: something, and nothing twice.
+/// On, off, or both: something, and nothing twice.
 fn switches() -> BoxedStrategy<(Purposes, Purposes)> {
-    let kept = |(on, off): &(Purposes, Purposes)| on & off == 0 && on | off != 0;
-    (purposes(), purposes())
-        .prop_map(|(on, off)| (on, off & !on))
-        .prop_filter("something", kept)
-        .boxed()
+    prop_oneof![
+        2 => (1..8_u8).prop_map(|on| (on, 0)),
+        3 => (1..8_u8).prop_map(|off| (0, off)),
+        1 => (1..7_u8).prop_map(|on| (on, !on & 0b111)),
+    ]
+    .boxed()
 }
 
 fn kind() -> BoxedStrategy<Kind> {
@@ -210,7 +212,7 @@ fn kind() -> BoxedStrategy<Kind> {
         1 => Just(Kind::SetPin),
         1 => Just(Kind::ChangePin),
         1 => any::<Pick>().prop_map(Kind::Enable),
-        1 => (any::<Pick>(), switches()).prop_map(|(app, (on, off))| Kind::Switch(app, on, off)),
+        2 => (any::<Pick>(), switches()).prop_map(|(app, (on, off))| Kind::Switch(app, on, off)),
         1 => (any::<Pick>(), any::<bool>()).prop_map(|(app, last)| Kind::Disable(app, last)),
     ]
     .boxed()
@@ -221,11 +223,11 @@ fn given() -> BoxedStrategy<Given> {
         10 => Just(Flaw::None),
         6 => (any::<Pick>(), typed()).prop_map(|(which, typed)| Flaw::One(which, typed)),
         2 => typed().prop_map(Flaw::Each),
-        1 => any::<Pick>().prop_map(Flaw::Less),
+        2 => any::<Pick>().prop_map(Flaw::Less),
         2 => (any::<Pick>(), typed()).prop_map(|(which, typed)| Flaw::More(which, typed)),
         1 => typed().prop_map(Flaw::MorePin),
         1 => Just(Flaw::Stranger),
-        1 => Just(Flaw::Bare),
+        3 => Just(Flaw::Bare),
     ];
     (any::<Pick>(), flaw)
         .prop_map(|(pick, flaw)| Given { pick, flaw })

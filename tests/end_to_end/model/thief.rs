@@ -14,6 +14,7 @@ use super::{
     player::{Player, World},
     request::{Answer, Operation, Request},
     tally::Tally,
+    throttle::STEP,
 };
 
 /// A victim's apps, each with its purposes, and what the thief tries.
@@ -27,7 +28,7 @@ pub(crate) struct Theft {
 #[derive(Clone, Debug)]
 enum Attempt {
     Thief(Command),
-    /// The victim logs in, and the thief sees the code.
+    /// The victim logs in; the thief sees the code, and types it again at once.
     Victim,
 }
 
@@ -58,11 +59,11 @@ pub(crate) async fn is_in_vain(world: &mut World, theft: Theft) -> Result<Tally>
     };
     player.play(&first_pin).await?;
     for purposes in &theft.apps {
+        // An enrolment takes a code of an app that is there: one that the last did not use up.
+        player.world.advance(2 * STEP);
         player
             .play(&Command::Story(Story::Enrol(*purposes)))
             .await?;
-        // The next enrolment takes a code of this one: a fresh one.
-        player.world.advance(2 * super::throttle::STEP);
     }
     let enabled = |state: IdentifierState| state == IdentifierState::Enabled;
     let apps = &player.listing.apps;
@@ -79,16 +80,16 @@ pub(crate) async fn is_in_vain(world: &mut World, theft: Theft) -> Result<Tally>
             .collect(),
         listing: player.listing.clone(),
     };
+    let over_the_shoulder = Command::Story(Story::Replay);
+    goods.resist(&mut player, &over_the_shoulder).await?;
     for attempt in &theft.attempts {
         match attempt {
-            Attempt::Thief(command) => {
-                for (request, answer) in player.play(command).await? {
-                    goods.are_untouched(&request, &answer)?;
-                }
+            Attempt::Thief(command) => goods.resist(&mut player, command).await?,
+            Attempt::Victim => {
+                log_in(&mut player).await?;
+                goods.resist(&mut player, &over_the_shoulder).await?;
             }
-            Attempt::Victim => log_in(&mut player).await?,
         }
-        goods.are_still_there(&player.listing)?;
     }
     player.compare_events()?;
     Ok(player.tally)
@@ -124,6 +125,14 @@ async fn log_in(player: &mut Player<'_>) -> Result<()> {
 }
 
 impl Goods {
+    /// Lets the thief try, in vain.
+    async fn resist(&self, player: &mut Player<'_>, command: &Command) -> Result<()> {
+        for (request, answer) in player.play(command).await? {
+            self.are_untouched(&request, &answer)?;
+        }
+        self.are_still_there(&player.listing)
+    }
+
     /// No answer is one that a thief wants.
     fn are_untouched(&self, request: &Request, answer: &Answer) -> Result<()> {
         use ConfirmationState::{Approved, Redeemed};
