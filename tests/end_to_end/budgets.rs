@@ -21,6 +21,11 @@ pub(crate) fn add(suite: &mut Suite) {
         "postgres::budgets::a_warm_request_takes_two_round_trips_one_commit_and_the_hashes_it_needs",
         every_request,
     );
+    suite.with(
+        &[PGBIN],
+        "postgres::budgets::a_login_from_create_to_approval_takes_at_most_two_commits_and_four_round_trips",
+        whole_login,
+    );
     suite.on_each_backend(
         "budgets::a_new_hash_cost_takes_one_more_run_once",
         new_hash_cost,
@@ -55,6 +60,27 @@ struct Meter {
 }
 
 impl Meter {
+    /// A platform over a database of its own, and a client of it.
+    async fn start(cluster: &Cluster) -> Result<(Self, Client)> {
+        let database = Database::fresh_on(&cluster.url()).await?;
+        let proxy = Proxy::start(database.server()?).await?;
+        let clock = TestClock::default();
+        let options = Options {
+            url: Some(database.url_via(proxy.address())?),
+            ..Options::default()
+        };
+        let platform = TestPlatform::start(&database, &clock, options).await?;
+        let client = platform.client("test").await?;
+        let meter = Self {
+            database,
+            proxy,
+            platform,
+            clock,
+            costs: BTreeMap::new(),
+        };
+        Ok((meter, client))
+    }
+
     /// Counts what a request costs, and expects it to cost this much.
     async fn count<T>(
         &mut self,
@@ -88,22 +114,7 @@ impl Meter {
 
 async fn every_request() -> Result<()> {
     let cluster = Cluster::start()?.context(PGBIN)?;
-    let database = Database::fresh_on(&cluster.url()).await?;
-    let proxy = Proxy::start(database.server()?).await?;
-    let clock = TestClock::default();
-    let options = Options {
-        url: Some(database.url_via(proxy.address())?),
-        ..Options::default()
-    };
-    let platform = TestPlatform::start(&database, &clock, options).await?;
-    let client = platform.client("test").await?;
-    let mut meter = Meter {
-        database,
-        proxy,
-        platform,
-        clock,
-        costs: BTreeMap::new(),
-    };
+    let (mut meter, client) = Meter::start(&cluster).await?;
     // The first statements on a connection are prepared; that is what warm means.
     measure(&mut meter, &client).await?;
     meter.costs.clear();
@@ -256,6 +267,38 @@ async fn measure_uniform_answers(
     }
     let locked = gives_pin(anna, client, &open[0], "94620571");
     ensure!(!meter.count("a PIN that is locked", CHANGE, locked).await?);
+    Ok(())
+}
+
+/// A login as a whole: what a person waits for.
+async fn whole_login() -> Result<()> {
+    let cluster = Cluster::start()?.context(PGBIN)?;
+    let (mut meter, client) = Meter::start(&cluster).await?;
+    let anna = Person::new();
+    anna.set_pin(&client).await?;
+    let app = anna
+        .enrol(&client, &[Purpose::Login], meter.clock.now())
+        .await?;
+    let due: Cost = [4, 2, 0];
+    for time in 0..=TIMES {
+        meter.pass_a_step();
+        let code = app.code(meter.clock.now());
+        let approval = async {
+            let id = anna.open(&client, login()).await?.confirmation_id;
+            gives_code(&anna, &client, &id, &app, &code).await
+        };
+        ensure!(meter.count("a login", due, approval).await?);
+        // The first login makes the connection warm.
+        if time == 0 {
+            meter.costs.clear();
+        }
+    }
+    let (cost, _) = meter.costs["a login"];
+    let is_within = cost.iter().zip(due).all(|(cost, due)| *cost <= due);
+    ensure!(
+        is_within,
+        "[round trips, commits, runs]: {cost:?} in place of {due:?}"
+    );
     Ok(())
 }
 

@@ -41,7 +41,7 @@ find_postgres() {
         major=${dir%/bin}
         major=${major##*/}
         [[ $major =~ ^[0-9]+$ ]] || continue
-        for tool in initdb postgres pg_ctl psql pg_dump; do
+        for tool in initdb postgres pg_ctl psql pg_dump pgbench; do
             [[ -x $dir/$tool ]] || continue 2
         done
         if ((major >= POSTGRESQL_MIN_MAJOR && major > best)); then
@@ -61,6 +61,7 @@ list_missing() {
     command -v node >/dev/null || missing+=(nodejs)
     command -v npm >/dev/null || missing+=(npm)
     find_python || missing+=(python3-venv)
+    command -v valgrind >/dev/null || missing+=(valgrind)
 }
 
 # npm alone brings some 300 packages in Debian: what apt-get says goes to a file.
@@ -198,6 +199,7 @@ setup() {
     report nodejs "$(origin nodejs)" "$(first_line node --version)"
     report npm "$(origin npm)" "$(first_line npm --version)"
     report python3 "$(origin python3-venv)" "$(first_line "$PYTHON" --version)"
+    report valgrind "$(origin valgrind)" "$(first_line valgrind --version)"
 
     # One installer at a time: two runs may share this checkout.
     exec 9>.tools/lock

@@ -19,6 +19,15 @@ use sea_orm::{
 };
 
 pub(crate) use self::warm::Warm;
+
+/// The statements of a check on PostgreSQL, for a benchmark that runs them without the product.
+pub mod hot {
+    /// Reads a moment: subject, confirmation, caller, method and id of the request.
+    pub const LOAD: &str = super::postgres::LOAD;
+    /// Writes a change of a subject that has a row; its parameters are those of
+    /// `dialect/postgres.rs`.
+    pub const APPLY: &str = super::postgres::APPLY_TO_ROW;
+}
 use crate::{ConnectError, Settings};
 
 /// How many rows a sweep deletes in one commit: few enough that nobody waits for it.

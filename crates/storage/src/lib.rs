@@ -34,6 +34,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use dialect::hot;
 pub use error::{ConnectError, Fault};
 pub use schema::SchemaState;
 pub use settings::{Settings, TimeSource};

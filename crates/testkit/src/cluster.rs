@@ -21,6 +21,7 @@ pub struct Cluster {
     owner: Option<String>,
     folder: TempDir,
     port: u16,
+    settings: String,
 }
 
 impl Cluster {
@@ -32,13 +33,26 @@ impl Cluster {
         let Some(bin) = std::env::var_os(PGBIN).map(PathBuf::from) else {
             return Ok(None);
         };
+        let owner = std::env::var(PGOWNER).ok();
+        let owner = owner.filter(|owner| !owner.is_empty());
+        Self::start_with(bin, owner, "max_connections=200").map(Some)
+    }
+
+    /// As [`Self::start`], with programs, user and settings of choice: `name=value`, separated by
+    /// spaces.
+    ///
+    /// # Errors
+    /// When the server does not start.
+    pub fn start_with(bin: PathBuf, owner: Option<String>, settings: &str) -> Result<Self> {
         let cluster = Self {
             bin,
-            owner: std::env::var(PGOWNER)
-                .ok()
-                .filter(|owner| !owner.is_empty()),
+            owner,
             folder: TempDir::new()?,
             port: free_port()?,
+            settings: settings
+                .split_whitespace()
+                .map(|setting| format!(" -c {setting}"))
+                .collect(),
         };
         if let Some(owner) = &cluster.owner {
             let status = Command::new("chown")
@@ -53,7 +67,16 @@ impl Cluster {
             command.args(["-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8"]);
         })?;
         cluster.resume()?;
-        Ok(Some(cluster))
+        Ok(cluster)
+    }
+
+    /// The process id of the server, whose children do its work.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn id(&self) -> Result<u32> {
+        let file = fs::read_to_string(self.data().join("postmaster.pid"))?;
+        Ok(file.lines().next().unwrap_or_default().parse()?)
     }
 
     /// The address, without a database.
@@ -76,8 +99,8 @@ impl Cluster {
     pub fn resume(&self) -> Result<()> {
         let log = self.folder.path().join("log");
         let options = format!(
-            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200",
-            self.port
+            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories={}",
+            self.port, self.settings
         );
         let log = log.to_string_lossy();
         self.control("start", &["-w", "-l", &log, "-o", &options])

@@ -57,7 +57,7 @@ macro_rules! apply {
     };
 }
 
-const APPLY_TO_ROW: &str = apply!(
+pub(super) const APPLY_TO_ROW: &str = apply!(
     "UPDATE subject SET version = version + 1, updated_at = GREATEST(updated_at, $2), \
      secrets = COALESCE($3, secrets), counters = $4 WHERE subject_id = $1 AND version = $19"
 );

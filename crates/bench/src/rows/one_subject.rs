@@ -1,0 +1,58 @@
+//! Everybody at one row.
+
+use anyhow::{Context, Result};
+use countersign_client::{Client, new_request_id, v1};
+
+use super::{Bench, PEOPLE};
+use crate::{
+    CONNECTIONS,
+    crowd::{Crowd, Ready, reply_of},
+    load::{self, Reply},
+    report::{Goal, Row},
+};
+
+impl Bench {
+    /// Through two gateways, so that both the line within each and the races between them count.
+    pub(super) async fn one_subject(&mut self, crowd: &Crowd) -> Result<()> {
+        self.server.copy(PEOPLE, "one_subject")?;
+        let ready = crowd.next().context("nobody is left")?;
+        let (one, other) = (
+            self.gateway("one_subject").await?,
+            self.gateway("one_subject").await?,
+        );
+        let mut clients = one.clients(CONNECTIONS / 2).await?;
+        clients.extend(other.clients(CONNECTIONS / 2).await?);
+        let watch = self.watch(&one)?;
+        let renamed = load::closed(64, self.span(), move |worker| {
+            let (client, ready) = (clients[worker % clients.len()].clone(), ready.clone());
+            async move { rename(&client, &ready, worker).await }
+        })
+        .await?;
+        // One that loses every round it has is refused: SUBJECT_BUSY.
+        self.add(
+            Row::new("one subject, 64 in flight, 2 gateways", &renamed)
+                .with_goal(Goal::at_least("changes/s", 200.0, renamed.rate()))
+                .with_goal(Goal::at_most(
+                    "lost all their rounds",
+                    0.0,
+                    renamed.refused.len() as f64,
+                ))
+                .with_usage(watch.stop()?),
+        );
+        drop((one, other));
+        self.server.drop("one_subject")
+    }
+}
+
+async fn rename(client: &Client, ready: &Ready, worker: usize) -> Reply {
+    let request = v1::IdentifierServiceRenameRequest {
+        subject_id: ready.subject.clone(),
+        request_id: new_request_id(),
+        identifier_id: ready.identifier.clone(),
+        label: format!("phone {worker}"),
+    };
+    match client.identifiers().rename(request).await {
+        Ok(_) => Reply::Done,
+        Err(status) => reply_of(&status),
+    }
+}
