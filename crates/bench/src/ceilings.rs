@@ -60,6 +60,7 @@ pub(crate) fn own_script(keyring: &Keyring, people: u64) -> Result<String> {
     let now = ":now::bigint".to_owned();
     let apply = [
         ":subject::text".to_owned(),
+        ":version::bigint".to_owned(),
         now.clone(),
         "NULL::bytea".to_owned(),
         bytes(&change.counters),
@@ -67,24 +68,20 @@ pub(crate) fn own_script(keyring: &Keyring, people: u64) -> Result<String> {
         quoted(change.event.method.name()),
         quoted(&change.event.facts),
         id("subject"),
-        now.clone(),
+        now,
         quoted(confirmation.state),
         bytes(&confirmation.body),
-        quoted(request.key.caller.as_str()),
-        quoted(request.key.method.name()),
         id("request"),
         bytes(&request.record.mac),
         bytes(&request.record.answer),
         ":now::bigint + 86400000".to_owned(),
-        "NULL::text".to_owned(),
-        ":version::bigint".to_owned(),
     ];
     Ok(format!(
         "\\set subject {FIRST} + random(0, {})\n\\set request random(1, 1000000000000000)\n{} \
          \\gset\n{};\n",
         people - 1,
-        with_parameters(hot::LOAD, &load),
-        with_parameters(hot::APPLY, &apply),
+        with_parameters(hot::LOAD_ALL, &load),
+        with_parameters(hot::APPLY_ALL, &apply),
     ))
 }
 
@@ -135,12 +132,12 @@ fn decide_right_code(keyring: &Keyring) -> Result<Change> {
     accepted.then_some(change).context("the code was rejected")
 }
 
-/// Puts values where a statement has `$1`, `$2`, ….
+/// Puts arrays of one value where a statement has `$1`, `$2`, …: one check a transaction.
 fn with_parameters(statement: &str, values: &[String]) -> String {
     let mut text = statement.to_owned();
     // From the last, so that `$1` is not found in `$12`.
     for (position, value) in values.iter().enumerate().rev() {
-        text = text.replace(&format!("${}", position + 1), value);
+        text = text.replace(&format!("${}", position + 1), &format!("ARRAY[{value}]"));
     }
     text
 }

@@ -89,8 +89,10 @@ impl Bench {
         };
         let crowd = Crowd::new(self.people(PEOPLE, size).await?);
         if self.wants("totp") {
-            self.database_ceilings()?;
-            self.empty_calls().await?;
+            if std::env::var_os("X_SKIP").is_none() {
+                self.database_ceilings()?;
+                self.empty_calls().await?;
+            }
             self.totp(&crowd).await?;
         }
         if self.wants("pin") {

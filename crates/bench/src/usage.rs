@@ -124,7 +124,9 @@ pub(crate) fn memory(id: u32) -> f64 {
     bytes as f64 / MEGABYTE
 }
 
+/// A process and its children; of this program, which has the gateways for children, itself only.
 fn family(id: u32) -> Vec<Process> {
+    let is_own = id == std::process::id();
     let Ok(id) = i32::try_from(id) else {
         return Vec::new();
     };
@@ -132,6 +134,8 @@ fn family(id: u32) -> Vec<Process> {
         return Vec::new();
     };
     all.filter_map(Result::ok)
-        .filter(|process| process.pid == id || process.stat().is_ok_and(|stat| stat.ppid == id))
+        .filter(|process| {
+            process.pid == id || (!is_own && process.stat().is_ok_and(|stat| stat.ppid == id))
+        })
         .collect()
 }

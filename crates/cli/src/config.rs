@@ -107,6 +107,7 @@ pub(crate) struct Limits {
     pub(crate) pending_confirmations: usize,
     pub(crate) enrolment_seconds: u64,
     pub(crate) enrolment_failures_per_hour: usize,
+    pub(crate) requests_at_once: usize,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -170,6 +171,7 @@ impl Config {
         settings.limits.pending_confirmations = self.limits.pending_confirmations;
         settings.limits.enrolment_life = Duration::from_secs(self.limits.enrolment_seconds);
         settings.limits.enrolment_failures = self.limits.enrolment_failures_per_hour;
+        settings.requests_at_once = self.limits.requests_at_once;
         settings.approve_within = Duration::from_secs(self.confirmation.approve_within_seconds);
         settings.redeem_within = Duration::from_secs(self.confirmation.redeem_within_seconds);
         settings.attempts = self.confirmation.attempts;
@@ -369,6 +371,7 @@ impl Default for Limits {
             pending_confirmations: limits.pending_confirmations,
             enrolment_seconds: limits.enrolment_life.as_secs(),
             enrolment_failures_per_hour: limits.enrolment_failures,
+            requests_at_once: Settings::default().requests_at_once,
         }
     }
 }

@@ -4,13 +4,17 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll},
 };
 
-use countersign_mfa::Entropy;
+use countersign_mfa::{Entropy, Platform};
 use countersign_primitives::RequestId;
 use http::{HeaderMap, Request, Response};
+use http_body_util::BodyExt as _;
 use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
 use tracing::{Instrument, Span, field};
@@ -24,21 +28,38 @@ const DETAILS: &str = "grpc-status-details-bin";
 #[derive(Clone)]
 pub(crate) struct EdgeLayer {
     pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) platform: Arc<Platform>,
+    pub(crate) refusals: Arc<Refusals>,
+}
+
+/// How many requests were refused for want of room since that was last logged: a line for each
+/// would take the time that there is too little of.
+#[derive(Debug, Default)]
+pub(crate) struct Refusals(AtomicU64);
+
+impl Refusals {
+    /// Logs how many there were, if any.
+    pub(crate) fn log(&self) {
+        let refused = self.0.swap(0, Ordering::Relaxed);
+        if refused > 0 {
+            tracing::warn!(requests.refused = refused, "there was no room for requests");
+        }
+    }
 }
 
 /// A service that is surrounded.
 #[derive(Clone)]
 pub(crate) struct Edge<S> {
     inner: S,
-    entropy: Arc<dyn Entropy>,
+    layer: EdgeLayer,
 }
 
 impl<S> Layer<S> for EdgeLayer {
     type Service = Edge<S>;
 
     fn layer(&self, inner: S) -> Edge<S> {
-        let entropy = Arc::clone(&self.entropy);
-        Edge { inner, entropy }
+        let layer = self.clone();
+        Edge { inner, layer }
     }
 }
 
@@ -47,6 +68,7 @@ where
     S: Service<Request<B>, Response = Response<Body>>,
     S::Future: Send + 'static,
     S::Error: Send + 'static,
+    B: http_body::Body + Unpin + Send + 'static,
 {
     type Response = Response<Body>;
     type Error = S::Error;
@@ -57,9 +79,14 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let span = self.span(&request);
         // Others are streams, of health and reflection, which are not over when they are answered.
         let is_ours = request.uri().path().starts_with("/countersign.");
+        if is_ours && self.layer.platform.is_full() {
+            // Before anything is made for it: most of the work of a flood must be saved.
+            self.layer.refusals.0.fetch_add(1, Ordering::Relaxed);
+            return Box::pin(refuse(request.into_body()));
+        }
+        let span = self.span(&request);
         let answered = span.in_scope(|| self.inner.call(request));
         let answer = async move {
             // In a task of its own: a caller that goes away, or has waited as long as it would, must
@@ -95,12 +122,19 @@ impl<S> Edge<S> {
         if let Ok(caller) = caller::of_headers(request.headers()) {
             span.record("caller", field::display(caller));
         }
-        if let Ok(mut generator) = self.entropy.generator() {
+        if let Ok(mut generator) = self.layer.entropy.generator() {
             let id = RequestId::random(&mut generator);
             span.record("request.id", field::display(id));
         }
         span
     }
+}
+
+/// Refuses a request that came to a full room. What is left of it is read: a stream that is given
+/// up half-way must be reset, and a connection with too many of those is closed.
+async fn refuse<B: http_body::Body + Unpin, E>(mut body: B) -> Result<Response<Body>, E> {
+    while let Some(Ok(_)) = body.frame().await {}
+    Ok(status::server_busy().into_http())
 }
 
 /// Adds details to an error that has none: tonic's own for an unknown method or a bad message.

@@ -28,7 +28,7 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 pub use caller::CALLER_METADATA;
 
 use crate::{
-    edge::EdgeLayer,
+    edge::{EdgeLayer, Refusals},
     services::{confirmation::Confirmations, identifier::Identifiers, pin::Pins, totp::Totps},
 };
 
@@ -87,7 +87,13 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let (reporter, health) = tonic_health::server::health_reporter();
-    let watch = tokio::spawn(watch_health(reporter.clone(), Arc::clone(&gateway.upkeep)));
+    let refusals = Arc::new(Refusals::default());
+    let watch = watch_health(
+        reporter.clone(),
+        Arc::clone(&gateway.upkeep),
+        Arc::clone(&refusals),
+    );
+    let watch = tokio::spawn(watch);
     let reflection = if gateway.reflection {
         let service = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
@@ -98,10 +104,14 @@ pub async fn serve(
         None
     };
     let platform = &gateway.platform;
-    let entropy = Arc::clone(&gateway.entropy);
+    let edge = EdgeLayer {
+        entropy: Arc::clone(&gateway.entropy),
+        platform: Arc::clone(platform),
+        refusals,
+    };
     let router = Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(60)))
-        .layer(EdgeLayer { entropy })
+        .layer(edge)
         .add_service(health)
         .add_optional_service(reflection)
         .add_service(
@@ -150,11 +160,12 @@ pub async fn serve(
     }
 }
 
-/// Keeps the health service in step with the database.
-async fn watch_health(reporter: HealthReporter, upkeep: Arc<dyn Upkeep>) {
+/// Keeps the health service in step with the database, and the log with what was refused.
+async fn watch_health(reporter: HealthReporter, upkeep: Arc<dyn Upkeep>, refusals: Arc<Refusals>) {
     let mut interval = tokio::time::interval(HEALTH_INTERVAL);
     loop {
         interval.tick().await;
+        refusals.log();
         let status = match upkeep.ping().await {
             Ok(()) => ServingStatus::Serving,
             Err(error) => {

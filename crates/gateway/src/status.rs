@@ -73,6 +73,7 @@ pub(crate) fn of_error(error: Error) -> Status {
         }
         Error::PageTokenInvalid => invalid_field("page_token", &text),
         Error::SubjectBusy => busy(ErrorReason::SubjectBusy, text),
+        Error::ServerBusy => server_busy(),
         Error::HashPoolBusy => busy(ErrorReason::HashPoolBusy, text),
         Error::Unavailable(source) => {
             tracing::warn!(
@@ -113,6 +114,11 @@ pub(crate) fn confirmation_authorization_unavailable() -> Status {
         ErrorReason::ConfirmationAuthorizationUnavailable,
         "a settings change cannot be authorized by a confirmation yet: use `proofs`",
     )
+}
+
+/// The status of a request that came to a full room.
+pub(crate) fn server_busy() -> Status {
+    busy(ErrorReason::ServerBusy, Error::ServerBusy.to_string())
 }
 
 /// The status of a failure that should not happen; what it was stands in the log only.

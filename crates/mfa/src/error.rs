@@ -78,6 +78,9 @@ pub enum Error {
     /// Too many requests of the subject wait.
     #[error("too many requests of the subject are waiting")]
     SubjectBusy,
+    /// Too many requests are at work.
+    #[error("the server has as many requests as it can answer in time")]
+    ServerBusy,
     /// Too many hashes wait.
     #[error("too many PINs are being checked")]
     HashPoolBusy,

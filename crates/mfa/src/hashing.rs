@@ -58,7 +58,8 @@ impl Hashes {
 }
 
 /// Threads that do nothing but hash, as many as there are cores, each with memory of its own that
-/// it keeps. The queue before them is bounded in length and in time, so that a flood of PINs is
+/// it keeps. They make way for all other work: what takes milliseconds by its nature can wait for
+/// what takes microseconds. The queue before them is bounded in length and in time, so that a flood of PINs is
 /// refused and everything else goes on.
 #[derive(Clone, Debug)]
 pub struct HashPool {
@@ -79,6 +80,8 @@ struct Task {
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How many runs may wait for each thread: what it does within [`PATIENCE`], roughly.
 const QUEUE_PER_THREAD: usize = 128;
+/// How much the threads make way: about a tenth of a core is theirs whatever else there is to do.
+const NICENESS: i32 = 10;
 
 impl HashPool {
     /// Starts the threads; they end when the last handle of the pool is dropped.
@@ -142,6 +145,8 @@ impl HashPool {
 }
 
 fn work(tasks: &Mutex<mpsc::Receiver<Task>>, runs: &AtomicU64) {
+    // Linux has a niceness for each thread. Without it the threads hash all the same.
+    let _ = rustix::process::nice(NICENESS);
     let mut memory = HashMemory::default();
     loop {
         let next = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();

@@ -29,6 +29,7 @@ pub mod ports;
 mod proofs;
 mod queue;
 mod redeem;
+mod room;
 mod settings;
 mod settings_change;
 mod submit_proof;

@@ -24,6 +24,7 @@ use crate::{
         RequestWrite, Rows, Store, StoreError,
     },
     queue::SubjectQueue,
+    room::Room,
 };
 
 /// Optimistic rounds before the subject's row is locked. Pure optimism lives badly: 64 requests
@@ -54,6 +55,7 @@ pub struct Platform {
     entropy: Arc<dyn Entropy>,
     pool: HashPool,
     queue: SubjectQueue,
+    room: Room,
 }
 
 /// Who asks about whom, and how a repetition of the request is known.
@@ -154,6 +156,7 @@ impl Platform {
         pool: HashPool,
     ) -> Self {
         Self {
+            room: Room::new(settings.requests_at_once),
             store,
             keyring,
             settings,
@@ -161,6 +164,12 @@ impl Platform {
             pool,
             queue: SubjectQueue::default(),
         }
+    }
+
+    /// Whether a request that comes now would be refused: for a transport that can say so before
+    /// it reads one.
+    pub fn is_full(&self) -> bool {
+        self.room.is_full()
     }
 
     /// The settings in force.
@@ -178,6 +187,7 @@ impl Platform {
         use_case: &U,
     ) -> Result<U::Answer, Error> {
         let _turn = self.queue.turn(&call.subject).await?;
+        let mut place = self.room.enter()?;
         let mut rng = self.generator()?;
         let request = call.request.unwrap_or_else(|| RequestId::random(&mut rng));
         let key = LoadKey {
@@ -196,7 +206,10 @@ impl Platform {
             let (change, answer) = loop {
                 match self.consider(&rows, call, &key, use_case, &hashes, &mut rng)? {
                     Step::Answer(answer) => return Ok(answer),
-                    Step::Hash(job) => self.pool.run(job, &mut hashes, &mut rng).await?,
+                    Step::Hash(job) => {
+                        let run = self.pool.run(job, &mut hashes, &mut rng);
+                        place.outside(run).await?;
+                    }
                     Step::Apply(change, answer) => break (*change, answer),
                 }
             };
@@ -225,7 +238,10 @@ impl Platform {
                     lock.release().await?;
                     match other? {
                         Step::Answer(answer) => return Ok(answer),
-                        Step::Hash(job) => self.pool.run(job, &mut hashes, &mut rng).await?,
+                        Step::Hash(job) => {
+                            let run = self.pool.run(job, &mut hashes, &mut rng);
+                            place.outside(run).await?;
+                        }
                         Step::Apply(..) => {}
                     }
                 }
@@ -333,6 +349,7 @@ impl Platform {
             confirmation,
             request: None,
         };
+        let _place = self.room.enter()?;
         let rows = self.store.load(&key).await?;
         self.open(subject, &rows)
     }

@@ -27,6 +27,8 @@ pub struct Settings {
     pub attempts: u32,
     /// How long a request id is remembered.
     pub request_life: Duration,
+    /// How many requests may be at work at once, those not counted whose PIN is being hashed.
+    pub requests_at_once: usize,
 }
 
 impl Default for Settings {
@@ -41,6 +43,7 @@ impl Default for Settings {
             redeem_within: Duration::from_secs(5 * 60),
             attempts: 5,
             request_life: Duration::from_secs(24 * 60 * 60),
+            requests_at_once: 256,
         }
     }
 }

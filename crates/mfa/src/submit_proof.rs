@@ -70,9 +70,9 @@ impl UseCase for SubmitProof {
             .proofs
             .check_job(registry, purpose, settings, *now, hashes);
         check.or_else(|| {
+            let rehash = self.proofs.rehash_job(registry, settings, hashes)?;
             let checked = self.proofs.check(registry, purpose, settings, *now, hashes);
-            let is_accepted = self.is_accepted(confirmation, &checked);
-            is_accepted.then(|| self.proofs.rehash_job(registry, settings, hashes))?
+            self.is_accepted(confirmation, &checked).then_some(rehash)
         })
     }
 

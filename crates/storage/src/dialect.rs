@@ -4,7 +4,7 @@
 //! connection prepares them once and finds them again. SQLite reads `$1` as PostgreSQL does, but
 //! changes nothing inside a query: what is one statement there is several here.
 
-mod postgres;
+pub(crate) mod postgres;
 mod sqlite;
 mod warm;
 
@@ -22,11 +22,10 @@ pub(crate) use self::warm::Warm;
 
 /// The statements of a check on PostgreSQL, for a benchmark that runs them without the product.
 pub mod hot {
-    /// Reads a moment: subject, confirmation, caller, method and id of the request.
-    pub const LOAD: &str = super::postgres::LOAD;
-    /// Writes a change of a subject that has a row; its parameters are those of
-    /// `dialect/postgres.rs`.
-    pub const APPLY: &str = super::postgres::APPLY_TO_ROW;
+    /// Reads the rows of several moments. Its parameters are arrays: `load_all` has them.
+    pub const LOAD_ALL: &str = super::postgres::LOAD_ALL;
+    /// Writes several changes. Its parameters are arrays: `apply_all` has them.
+    pub const APPLY_ALL: &str = super::postgres::APPLY_ALL;
 }
 use crate::{ConnectError, Settings};
 
@@ -101,14 +100,6 @@ macro_rules! load {
     };
 }
 use load;
-
-impl Warm {
-    /// Writes a change under its guard: one statement, one round trip, one commit.
-    pub(crate) async fn apply(&self, change: &Change) -> Result<Applied, DbErr> {
-        let row = self.query_one(postgres::apply(change)).await?;
-        Ok(postgres::outcome(row.as_ref()))
-    }
-}
 
 impl Dialect {
     pub(crate) fn of(backend: DbBackend) -> Self {

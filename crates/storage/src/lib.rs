@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `dialect` | everything in which the two databases differ, and all SQL on the hot path, as constant text |
 //! | `storage`, `lock`, `upkeep` | the ports, for both databases |
-//! | `writer` | SQLite's one writer, which shares a commit among up to 64 changes |
+//! | `line`, `desks` | the hot path in batches: what waits for the database shares a round trip and a commit |
 //! | `error` | what is certain after a failure |
 //! | `schema`, `migrations`, `entities` | the tables |
 //!
@@ -19,9 +19,11 @@
 //! 3. If a check reads or writes it: its primary key begins with `subject_id`, and its write hangs
 //!    on the guard, in both files under `dialect`.
 
+mod desks;
 mod dialect;
 mod entities;
 mod error;
+mod line;
 mod lock;
 mod migrations;
 mod rows;
@@ -29,7 +31,6 @@ mod schema;
 mod settings;
 mod storage;
 mod upkeep;
-mod writer;
 
 #[cfg(test)]
 mod tests;

@@ -43,6 +43,13 @@ impl Settings {
         Self::new(format!("sqlite:{path}"))
     }
 
+    /// How many batches of loads, and how many of changes, PostgreSQL is given at a time. The fewer,
+    /// the more share a batch: two keep a server of two cores busy, one flushing while the other
+    /// computes.
+    pub(crate) fn desks(&self) -> usize {
+        usize::try_from(self.max_connections / 8).map_or(1, |desks| desks.max(1))
+    }
+
     /// When a call is given up on our side: a second after the statement's own timeout. It ends what
     /// the server's cannot, such as a server that has fallen silent, while the caller, who waits for
     /// ten seconds, still listens.

@@ -15,12 +15,13 @@ use sea_orm::{
 
 use crate::{
     ConnectError, SchemaState, Settings,
-    dialect::{Chore, Dialect, OpenFor, Warm},
+    desks::{Changes, Commits, Loads},
+    dialect::{Chore, Dialect, OpenFor, Warm, postgres},
     entities::{event, identifier},
     error::{Fault, committed_or_not, nothing_written, too_slow, written_or_not},
+    line::Line,
     lock::Held,
     rows, schema,
-    writer::Writer,
 };
 
 /// A database that has our schema and keeps what it acknowledges.
@@ -38,9 +39,47 @@ pub struct Storage {
 #[derive(Clone)]
 pub(crate) enum Hot {
     /// SQLite: loads by any reader, changes by the one writer.
-    Writer(Writer),
-    /// PostgreSQL: either is one statement.
-    Warm(Warm),
+    Sqlite { changes: Line<Commits> },
+    /// PostgreSQL: either is one statement, for as many as wait for it.
+    Postgres {
+        loads: Line<Loads>,
+        changes: Line<Changes>,
+        warm: Warm,
+    },
+}
+
+impl Hot {
+    fn sqlite(connection: DatabaseConnection, patience: Duration) -> Self {
+        let desk = Commits {
+            connection,
+            patience,
+        };
+        Self::Sqlite {
+            changes: Line::open(desk, 1),
+        }
+    }
+
+    fn postgres(
+        warm: Warm,
+        desks: usize,
+        patience: Duration,
+        clock: Option<Arc<dyn Clock>>,
+    ) -> Self {
+        let loads = Loads {
+            warm: warm.clone(),
+            patience,
+            clock,
+        };
+        let changes = Changes {
+            warm: warm.clone(),
+            patience,
+        };
+        Self::Postgres {
+            loads: Line::open(loads, desks),
+            changes: Line::open(changes, desks),
+            warm,
+        }
+    }
 }
 
 impl Storage {
@@ -61,19 +100,18 @@ impl Storage {
         within(settings.patience(), schema::probe(&connections.read))
             .await
             .map_err(|error| nothing_written(&error))?;
+        let clock = settings.time.clock(dialect.has_clock());
+        let patience = settings.patience();
         let hot = match connections.warm {
-            Some(warm) => Hot::Warm(warm),
-            None => Hot::Writer(Writer::start(
-                connections.write.clone(),
-                settings.patience(),
-            )),
+            Some(warm) => Hot::postgres(warm, settings.desks(), patience, clock.clone()),
+            None => Hot::sqlite(connections.write.clone(), patience),
         };
         Ok(Self {
             dialect,
             read: connections.read,
             write: connections.write,
-            clock: settings.time.clock(dialect.has_clock()),
-            patience: settings.patience(),
+            clock,
+            patience,
             hot,
         })
     }
@@ -134,7 +172,7 @@ impl Storage {
 
     /// Closes all connections. What is under way may still end.
     pub async fn close(&self) {
-        if let Hot::Warm(warm) = &self.hot {
+        if let Hot::Postgres { warm, .. } = &self.hot {
             warm.close().await;
         }
         let _ = self.read.close_by_ref().await;
@@ -178,19 +216,30 @@ impl Storage {
 #[async_trait]
 impl Store for Storage {
     async fn load(&self, key: &LoadKey) -> Result<Rows, StoreError> {
-        let statement = self.dialect.load(key);
         match &self.hot {
-            Hot::Writer(_) => self.rows(self.read.query_one_raw(statement)).await,
-            Hot::Warm(warm) => self.rows(warm.query_one(statement)).await,
+            Hot::Sqlite { .. } => {
+                let statement = self.dialect.load(key);
+                self.rows(self.read.query_one_raw(statement)).await
+            }
+            Hot::Postgres { loads, .. } => loads.ask(key.clone()).await,
         }
     }
 
     async fn apply(&self, change: Change) -> Result<Applied, StoreError> {
         match &self.hot {
-            Hot::Writer(writer) => writer.apply(change).await,
-            Hot::Warm(warm) => within(self.patience, warm.apply(&change))
-                .await
-                .map_err(|error| written_or_not(&error)),
+            Hot::Sqlite { changes } => changes.ask(change).await,
+            Hot::Postgres { changes, .. } if postgres::is_common(&change) => {
+                changes.ask(change).await
+            }
+            Hot::Postgres { warm, .. } => {
+                let written = async {
+                    let rows = warm.fetch(postgres::apply_one(&change)?).await?;
+                    Ok(postgres::outcome(rows.first()))
+                };
+                within(self.patience, written)
+                    .await
+                    .map_err(|error| written_or_not(&error))
+            }
         }
     }
 

@@ -30,6 +30,11 @@ impl Config {
         found.within("limits.identifiers", limits.identifiers, 1..=16);
         found.within("limits.authenticators", limits.authenticators, 1..=16);
         found.within(
+            "limits.requests_at_once",
+            limits.requests_at_once,
+            16..=100_000,
+        );
+        found.within(
             "limits.pending_enrolments",
             limits.pending_enrolments,
             1..=100,

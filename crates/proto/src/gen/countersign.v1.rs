@@ -1357,6 +1357,8 @@ pub enum ErrorReason {
     MethodUnknown = 29,
     /// INTERNAL: something that should not happen did; the server's log says what.
     Internal = 30,
+    /// RESOURCE_EXHAUSTED: the server has as many requests as it can answer in time; RetryInfo.
+    ServerBusy = 31,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1400,6 +1402,7 @@ impl ErrorReason {
             }
             Self::MethodUnknown => "ERROR_REASON_METHOD_UNKNOWN",
             Self::Internal => "ERROR_REASON_INTERNAL",
+            Self::ServerBusy => "ERROR_REASON_SERVER_BUSY",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1444,6 +1447,7 @@ impl ErrorReason {
             }
             "ERROR_REASON_METHOD_UNKNOWN" => Some(Self::MethodUnknown),
             "ERROR_REASON_INTERNAL" => Some(Self::Internal),
+            "ERROR_REASON_SERVER_BUSY" => Some(Self::ServerBusy),
             _ => None,
         }
     }

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use countersign_mfa::ports::{Applied, Change};
+use countersign_mfa::ports::{Applied, Change, LoadKey};
 use countersign_primitives::{ExposeSecret, SubjectId};
 use countersign_security_identifiers::Binding;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, QueryResult,
     SqlxError, SqlxPostgresConnector, Statement, Value,
     sqlx::{
-        self, ConnectOptions, Connection, Executor, PgConnection, Row,
-        postgres::{PgConnectOptions, PgPoolOptions},
+        self, ConnectOptions, Connection, Executor, PgConnection, Postgres, Row,
+        postgres::{PgArguments, PgConnectOptions, PgPoolOptions},
+        query::Query,
     },
 };
 
@@ -57,7 +58,7 @@ macro_rules! apply {
     };
 }
 
-pub(super) const APPLY_TO_ROW: &str = apply!(
+const APPLY_TO_ROW: &str = apply!(
     "UPDATE subject SET version = version + 1, updated_at = GREATEST(updated_at, $2), \
      secrets = COALESCE($3, secrets), counters = $4 WHERE subject_id = $1 AND version = $19"
 );
@@ -65,6 +66,52 @@ pub(super) const APPLY_TO_ROW: &str = apply!(
 const APPLY_FIRST: &str = apply!(
     "INSERT INTO subject (subject_id, version, updated_at, secrets, counters) \
      VALUES ($1, 1, $2, $3, $4) ON CONFLICT (subject_id) DO NOTHING"
+);
+
+/// As [`LOAD`], for several keys at once. `n` is the place of the key, from 1.
+pub(super) const LOAD_ALL: &str = concat!(
+    "SELECT k.n, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now, ",
+    "s.version, s.updated_at, s.secrets, s.counters, c.body, r.mac, r.answer, r.expires_at ",
+    "FROM unnest($1::text[], $2::bytea[], $3::text[], $4::text[], $5::bytea[]) WITH ORDINALITY ",
+    "AS k (subject_id, confirmation_id, caller, method, request_id, n) ",
+    "LEFT JOIN subject AS s ON s.subject_id = k.subject_id ",
+    "LEFT JOIN confirmation AS c ON c.subject_id = k.subject_id ",
+    "AND c.confirmation_id = k.confirmation_id ",
+    "LEFT JOIN request AS r ON r.subject_id = k.subject_id AND r.caller = k.caller ",
+    "AND r.method = k.method AND r.request_id = k.request_id"
+);
+
+/// As [`APPLY_TO_ROW`], for several subjects at once, each under its own guard: what hangs on a
+/// guard comes from its `RETURNING`. Whoever waits for a row that another gateway is writing would
+/// hold up all others, and two gateways could wait for each other: such a row counts as a guard
+/// that was missed, which is what the other's commit makes of it. `n` is the place of a change that
+/// was written, from 1.
+pub(super) const APPLY_ALL: &str = concat!(
+    "WITH k AS MATERIALIZED (SELECT s.subject_id AS found, k.* FROM unnest(",
+    "$1::text[], $2::bigint[], $3::bigint[], $4::bytea[], $5::bytea[], $6::text[], $7::text[], ",
+    "$8::text[], $9::bytea[], $10::bigint[], $11::text[], $12::bytea[], $13::bytea[], ",
+    "$14::bytea[], $15::bytea[], $16::bigint[]) WITH ORDINALITY AS k (subject_id, from_version, ",
+    "at, secrets, counters, caller, method, facts, confirmation_id, created_at, state, body, ",
+    "request_id, mac, answer, expires_at, n) ",
+    "JOIN subject AS s ON s.subject_id = k.subject_id AND s.version = k.from_version ",
+    "FOR NO KEY UPDATE OF s SKIP LOCKED), ",
+    "g AS (UPDATE subject AS s SET version = s.version + 1, ",
+    "updated_at = GREATEST(s.updated_at, k.at), secrets = COALESCE(k.secrets, s.secrets), ",
+    "counters = k.counters FROM k WHERE s.subject_id = k.found AND s.version = k.from_version ",
+    "RETURNING k.*, s.version), ",
+    "c AS (INSERT INTO confirmation (subject_id, confirmation_id, created_at, state, body) ",
+    "SELECT subject_id, confirmation_id, created_at, state, body FROM g ",
+    "WHERE confirmation_id IS NOT NULL ON CONFLICT (subject_id, confirmation_id) ",
+    "DO UPDATE SET state = EXCLUDED.state, body = EXCLUDED.body), ",
+    "e AS (INSERT INTO event (subject_id, version, at, caller, method, facts) ",
+    "SELECT subject_id, version, at, caller, method, facts FROM g), ",
+    "r AS (INSERT INTO request ",
+    "(subject_id, caller, method, request_id, mac, answer, expires_at) ",
+    "SELECT subject_id, caller, method, request_id, mac, answer, expires_at FROM g ",
+    "WHERE request_id IS NOT NULL ON CONFLICT (subject_id, caller, method, request_id) ",
+    "DO UPDATE SET mac = EXCLUDED.mac, answer = EXCLUDED.answer, ",
+    "expires_at = EXCLUDED.expires_at) ",
+    "SELECT n FROM g"
 );
 
 const TAKE_SUBJECT: &str = "SELECT version FROM subject WHERE subject_id = $1 FOR UPDATE";
@@ -141,8 +188,84 @@ pub(super) fn apply(change: &Change) -> Statement {
     statement(DbBackend::Postgres, sql, values)
 }
 
+/// Reads the rows of several keys.
+pub(crate) fn load_all(keys: &[LoadKey]) -> PgQuery<'_> {
+    let requests = || keys.iter().map(|key| key.request.as_ref());
+    sqlx::query(LOAD_ALL)
+        .bind(each(keys, |key| key.subject.as_str()))
+        .bind(each(keys, |key| {
+            key.confirmation.as_ref().map(|id| id.as_bytes().as_slice())
+        }))
+        .bind(some(requests(), |request| request.caller.as_str()))
+        .bind(some(requests(), |request| request.method.name()))
+        .bind(some(requests(), |request| request.id.as_bytes().as_slice()))
+}
+
+/// Whether a change can be written together with others: it has a row to guard, and touches only
+/// the tables that every check touches.
+pub(crate) fn is_common(change: &Change) -> bool {
+    let is_by_its_caller = change.request.as_ref().is_none_or(|request| {
+        request.key.caller == change.event.caller && request.key.method == change.event.method
+    });
+    change.from_version.is_some() && change.bindings.is_empty() && is_by_its_caller
+}
+
+/// Writes several changes that are [common](is_common).
+pub(crate) fn apply_all(changes: &[Change]) -> PgQuery<'_> {
+    let confirmations = || changes.iter().map(|change| change.confirmation.as_ref());
+    let requests = || changes.iter().map(|change| change.request.as_ref());
+    sqlx::query(APPLY_ALL)
+        .bind(each(changes, |change| change.subject.as_str()))
+        .bind(each(changes, |change| change.from_version))
+        .bind(each(changes, |change| change.now.as_millis()))
+        .bind(each(changes, |change| change.secrets.as_deref()))
+        .bind(each(changes, |change| change.counters.as_slice()))
+        .bind(each(changes, |change| change.event.caller.as_str()))
+        .bind(each(changes, |change| change.event.method.name()))
+        .bind(each(changes, |change| change.event.facts.as_str()))
+        .bind(some(confirmations(), |it| it.id.as_bytes().as_slice()))
+        .bind(some(confirmations(), |it| it.created_at.as_millis()))
+        .bind(some(confirmations(), |it| it.state))
+        .bind(some(confirmations(), |it| it.body.as_slice()))
+        .bind(some(requests(), |it| it.key.id.as_bytes().as_slice()))
+        .bind(some(requests(), |it| it.record.mac.as_slice()))
+        .bind(some(requests(), |it| it.record.answer.as_slice()))
+        .bind(some(requests(), |it| it.expires_at.as_millis()))
+}
+
+/// One parameter: an array of what each item has.
+fn each<'a, I, T>(items: &'a [I], part: impl FnMut(&'a I) -> T) -> Vec<T> {
+    items.iter().map(part).collect()
+}
+
+/// One parameter: an array of what those items have that have it.
+fn some<'a, P: 'a, T>(
+    parts: impl Iterator<Item = Option<&'a P>>,
+    value: impl Fn(&'a P) -> T,
+) -> Vec<Option<T>> {
+    parts.map(|part| part.map(&value)).collect()
+}
+
+/// The statement that writes one change of any sort.
+pub(crate) fn apply_one(change: &Change) -> Result<PgQuery<'static>, DbErr> {
+    let Statement { sql, values, .. } = apply(change);
+    let mut query = sqlx::query(sqlx::AssertSqlSafe(sql));
+    for value in values.map(|values| values.0).unwrap_or_default() {
+        query = match value {
+            Value::BigInt(value) => query.bind(value),
+            Value::String(value) => query.bind(value),
+            Value::Bytes(value) => query.bind(value),
+            _ => return Err(DbErr::Type("no statement binds such a value".to_owned())),
+        };
+    }
+    Ok(query)
+}
+
+/// A statement for the connections of the hot path.
+type PgQuery<'q> = Query<'q, Postgres, PgArguments>;
+
 /// What its answer says: the guard's row, or none.
-pub(super) const fn outcome(row: Option<&QueryResult>) -> Applied {
+pub(crate) const fn outcome(row: Option<&QueryResult>) -> Applied {
     match row {
         Some(_) => Applied::Written,
         None => Applied::GuardMissed,
@@ -243,7 +366,7 @@ pub(super) async fn open(
     let hot = usize::try_from(hot).unwrap_or(1);
     let warm = Warm::new(
         options.clone(),
-        session.clone(),
+        format!("{session}; {HOT_PLANS}"),
         hot,
         settings.connect_timeout,
     );
@@ -276,6 +399,11 @@ pub(super) async fn open(
         warm: Some(warm),
     })
 }
+
+/// How the hot path's statements are planned: once, and by the primary keys whatever is known of the
+/// tables, since a plan that was made for an empty table would read the whole of a full one.
+const HOT_PLANS: &str = "SET plan_cache_mode = force_generic_plan; SET jit = off; \
+     SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
 
 /// What a session is set to, over what role, database and URL say.
 ///

@@ -11,10 +11,11 @@ use std::{
 };
 
 use sea_orm::{
-    ConnAcquireErr, DbErr, QueryResult, RuntimeErr, SqlxError, SqlxPostgresError, Statement, Value,
+    ConnAcquireErr, DbErr, QueryResult, RuntimeErr, SqlxError, SqlxPostgresError,
     sqlx::{
-        self, ConnectOptions, Connection, PgConnection,
-        postgres::{PgConnectOptions, PgSeverity},
+        ConnectOptions, Connection, PgConnection, Postgres,
+        postgres::{PgArguments, PgConnectOptions, PgSeverity},
+        query::Query,
     },
 };
 use tokio::{sync::Semaphore, time::timeout};
@@ -57,12 +58,12 @@ impl Warm {
         }))
     }
 
-    /// Runs a statement as a transaction of its own. It has ended when this returns a row or
-    /// none: the driver reads on until the server is ready for the next.
-    pub(crate) async fn query_one(
+    /// Runs a statement as a transaction of its own. It has ended when this returns: the driver
+    /// reads on until the server is ready for the next.
+    pub(crate) async fn fetch(
         &self,
-        statement: Statement,
-    ) -> Result<Option<QueryResult>, DbErr> {
+        query: Query<'_, Postgres, PgArguments>,
+    ) -> Result<Vec<QueryResult>, DbErr> {
         let inner = &self.0;
         let not_had = DbErr::ConnectionAcquire;
         let _turn = timeout(inner.patience, inner.turns.acquire())
@@ -73,20 +74,10 @@ impl Warm {
             .await
             .unwrap_or(Err(SqlxError::PoolTimedOut))
             .map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(error.into())))?;
-
-        let mut query = sqlx::query(sqlx::AssertSqlSafe(statement.sql));
-        for value in statement.values.map(|values| values.0).unwrap_or_default() {
-            query = match value {
-                Value::BigInt(value) => query.bind(value),
-                Value::String(value) => query.bind(value),
-                Value::Bytes(value) => query.bind(value),
-                _ => return Err(DbErr::Type("no statement binds such a value".to_owned())),
-            };
-        }
-        match query.fetch_optional(&mut kept.connection).await {
-            Ok(row) => {
+        match query.fetch_all(&mut kept.connection).await {
+            Ok(rows) => {
                 inner.keep(kept);
-                Ok(row.map(QueryResult::from))
+                Ok(rows.into_iter().map(QueryResult::from).collect())
             }
             Err(error) => {
                 if is_answer(&error) {

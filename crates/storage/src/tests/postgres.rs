@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use countersign_mfa::ports::{Applied, LoadKey, Store, StoreError, Upkeep};
-use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, Statement, sqlx};
 
 use super::support::{Database, TestDb, connect, subject_id};
 use crate::{ConnectError, Settings, Storage, TimeSource, storage::Hot};
@@ -17,13 +17,12 @@ async fn ask(connection: &impl ConnectionTrait, sql: &str) -> String {
 
 /// The same on the hot path's connections.
 async fn ask_warm(storage: &Storage, sql: &str) -> String {
-    let Hot::Warm(warm) = &storage.hot else {
+    let Hot::Postgres { warm, .. } = &storage.hot else {
         panic!("not PostgreSQL")
     };
-    let statement =
-        Statement::from_string(DbBackend::Postgres, format!("SELECT ({sql})::text AS v"));
-    let row = warm.query_one(statement).await.unwrap().unwrap();
-    row.try_get("", "v").unwrap()
+    let query = sqlx::AssertSqlSafe(format!("SELECT ({sql})::text AS v"));
+    let rows = warm.fetch(sqlx::query(query)).await.unwrap();
+    rows.first().unwrap().try_get("", "v").unwrap()
 }
 
 #[tokio::test]

@@ -1,0 +1,118 @@
+//! What is done with the batches of a [`Line`](crate::line::Line).
+
+use std::{sync::Arc, time::Duration};
+
+use countersign_mfa::ports::{Applied, Change, LoadKey, Rows, StoreError};
+use countersign_primitives::{Clock, SubjectId};
+use sea_orm::{DatabaseConnection, DbErr, QueryResult};
+
+use crate::{
+    dialect::{Dialect, Warm, postgres},
+    error::{committed_or_not, nothing_written, written_or_not},
+    line::Desk,
+    rows,
+    storage::within,
+};
+
+/// SQLite's one writer: a commit costs a flush of the disk, whatever it holds.
+pub(crate) struct Commits {
+    pub(crate) connection: DatabaseConnection,
+    pub(crate) patience: Duration,
+}
+
+impl Desk for Commits {
+    type Item = Change;
+    type Answer = Applied;
+
+    fn subject(change: &Change) -> &SubjectId {
+        &change.subject
+    }
+
+    /// One transaction: changes in turn, guard first. One whose guard misses writes nothing, and
+    /// the others go on. On an error before the commit, none of them is written.
+    async fn serve(&self, batch: &[Change]) -> Result<Vec<Applied>, StoreError> {
+        let before_commit = async {
+            let transaction = Dialect::Sqlite.begin(&self.connection).await?;
+            let mut applied = Vec::with_capacity(batch.len());
+            for change in batch {
+                applied.push(Dialect::Sqlite.write(&transaction, change).await?);
+            }
+            Ok((transaction, applied))
+        };
+        // Dropped after an error, the transaction rolls back before its connection is used again.
+        let (transaction, applied) = within(self.patience, before_commit)
+            .await
+            .map_err(|error| nothing_written(&error))?;
+        // Not given up: a commit that takes long is still a commit.
+        transaction
+            .commit()
+            .await
+            .map_err(|error| committed_or_not(&error))?;
+        Ok(applied)
+    }
+}
+
+/// Changes on PostgreSQL: one statement, and so one transaction.
+pub(crate) struct Changes {
+    pub(crate) warm: Warm,
+    pub(crate) patience: Duration,
+}
+
+impl Desk for Changes {
+    type Item = Change;
+    type Answer = Applied;
+
+    fn subject(change: &Change) -> &SubjectId {
+        &change.subject
+    }
+
+    async fn serve(&self, batch: &[Change]) -> Result<Vec<Applied>, StoreError> {
+        let written = within(self.patience, self.warm.fetch(postgres::apply_all(batch)))
+            .await
+            .map_err(|error| written_or_not(&error))?;
+        let mut applied = vec![Applied::GuardMissed; batch.len()];
+        for row in &written {
+            // It was committed; a place that cannot be read leaves the outcome open.
+            let place = place(row).map_err(|error| written_or_not(&error))?;
+            if let Some(applied) = applied.get_mut(place) {
+                *applied = Applied::Written;
+            }
+        }
+        Ok(applied)
+    }
+}
+
+/// Loads on PostgreSQL: one statement.
+pub(crate) struct Loads {
+    pub(crate) warm: Warm,
+    pub(crate) patience: Duration,
+    pub(crate) clock: Option<Arc<dyn Clock>>,
+}
+
+impl Desk for Loads {
+    type Item = LoadKey;
+    type Answer = Rows;
+
+    fn subject(key: &LoadKey) -> &SubjectId {
+        &key.subject
+    }
+
+    async fn serve(&self, batch: &[LoadKey]) -> Result<Vec<Rows>, StoreError> {
+        let loaded = within(self.patience, self.warm.fetch(postgres::load_all(batch)))
+            .await
+            .map_err(|error| nothing_written(&error))?;
+        let mut in_order = Vec::with_capacity(loaded.len());
+        for row in &loaded {
+            let place = place(row).map_err(|error| nothing_written(&error))?;
+            in_order.push((place, rows::rows(row, self.clock.as_deref())?));
+        }
+        in_order.sort_by_key(|(place, _)| *place);
+        Ok(in_order.into_iter().map(|(_, rows)| rows).collect())
+    }
+}
+
+/// The place in the batch that a row belongs to.
+fn place(row: &QueryResult) -> Result<usize, DbErr> {
+    let number: i64 = row.try_get("", "n")?;
+    usize::try_from(number - 1).map_err(|_| DbErr::Type("a place is out of range".to_owned()))
+}
