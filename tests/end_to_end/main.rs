@@ -26,6 +26,7 @@ mod load;
 mod login;
 mod model;
 mod oathtool;
+mod overload;
 mod ownership;
 mod pin;
 mod proofs;
@@ -72,6 +73,7 @@ fn main() -> ExitCode {
     crash::add(&mut suite);
     fail_closed::add(&mut suite);
     budgets::add(&mut suite);
+    overload::add(&mut suite);
     key_files::add(&mut suite);
     secrets::add(&mut suite);
     model::add(&mut suite);

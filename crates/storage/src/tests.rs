@@ -4,6 +4,7 @@
 //! `postgres://postgres@127.0.0.1:5432`: each test makes a database of its own there and drops it.
 
 mod apply;
+mod batches;
 mod lock;
 mod network;
 mod postgres;

@@ -147,8 +147,8 @@ struct Connection {
     has_lost_something: bool,
 }
 
-/// What the text of a statement that writes a change begins with.
-const CHANGE: &[u8] = b"WITH g AS (";
+/// What the text of a statement that writes changes begins with: one change, or a batch.
+const CHANGES: [&[u8]; 2] = [b"WITH g AS (", b"WITH k AS MATERIALIZED ("];
 
 impl Connection {
     async fn hear_gateway(
@@ -197,7 +197,9 @@ impl Connection {
             let mut texts = body.split(|byte| *byte == 0);
             let (first, second) = (texts.next(), texts.next());
             match (kind, first, second) {
-                (b'P', Some(name), Some(statement)) if statement.starts_with(CHANGE) => {
+                (b'P', Some(name), Some(statement))
+                    if CHANGES.iter().any(|begin| statement.starts_with(begin)) =>
+                {
                     self.change_statements.push(name.to_vec());
                 }
                 (b'B', Some(_), Some(name)) => {
