@@ -47,6 +47,8 @@ pub(crate) struct Tally {
     pub(crate) refused: Histogram<u64>,
     pub(crate) refused_without_retry: u64,
     pub(crate) failures: BTreeMap<String, u64>,
+    /// Requests that were due when an open loop had as many in flight as it can have.
+    pub(crate) unsent: u64,
     pub(crate) seconds: f64,
 }
 
@@ -54,6 +56,9 @@ pub(crate) struct Tally {
 const LONGEST_MICROS: u64 = 60_000_000;
 /// How long an open loop waits for its last answers.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// The most requests that an open loop has in flight. A client that queues without end measures its
+/// own queue.
+const MOST_IN_FLIGHT: usize = 2048;
 
 impl Tally {
     pub(crate) fn new() -> Result<Self> {
@@ -63,6 +68,7 @@ impl Tally {
             refused: histogram,
             refused_without_retry: 0,
             failures: BTreeMap::new(),
+            unsent: 0,
             seconds: 0.0,
         })
     }
@@ -161,6 +167,13 @@ where
                     let due = start + Duration::from_secs_f64(sent / per_second);
                     let (call, tally) = (call.clone(), Arc::clone(&tally));
                     let number = sent as usize;
+                    if requests.len() >= MOST_IN_FLIGHT {
+                        if due >= begin && due < end {
+                            tally.lock().unwrap_or_else(PoisonError::into_inner).unsent += 1;
+                        }
+                        sent += 1.0;
+                        continue;
+                    }
                     requests.spawn(async move {
                         let reply = call(number).await;
                         if due >= begin && due < end {

@@ -1,15 +1,11 @@
 //! What processes use: processor time and memory.
+//!
+//! Looked at before and after a measurement, never during it: to count a server's shared pages the
+//! kernel walks through all of them, and nobody else has that core meanwhile.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::{self, JoinHandle},
-    time::{Duration, Instant},
-};
+use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use procfs::process::{Process, all_processes};
 use serde::{Deserialize, Serialize};
 
@@ -21,80 +17,44 @@ pub(crate) struct Usage {
     pub(crate) process: String,
     /// Cores that were busy, on average.
     pub(crate) cores: f64,
-    /// The most memory that was seen, in MB. Shared pages count in part.
+    /// Memory in MB: the most that a process has had, or where it has children what all of them
+    /// have afterwards, shared pages counted once.
     pub(crate) megabytes: f64,
 }
 
-/// Watches processes until it is stopped.
+/// What processes had used when it was started.
 pub(crate) struct Watch {
-    watched: Vec<(String, u32)>,
-    before: Vec<f64>,
+    watched: Vec<(String, u32, f64)>,
     started: Instant,
-    stop: Arc<AtomicBool>,
-    sampler: JoinHandle<Vec<f64>>,
 }
-
-/// How often memory is looked at.
-const INTERVAL: Duration = Duration::from_millis(500);
 
 impl Watch {
     pub(crate) fn start(watched: &[(&str, u32)]) -> Self {
-        let watched: Vec<(String, u32)> = watched
-            .iter()
-            .map(|(name, id)| ((*name).to_owned(), *id))
-            .collect();
-        let stop = Arc::new(AtomicBool::new(false));
-        let ids: Vec<u32> = watched.iter().map(|(_, id)| *id).collect();
-        let sampler = {
-            let (stop, ids) = (Arc::clone(&stop), ids.clone());
-            thread::spawn(move || {
-                let mut most = vec![0.0_f64; ids.len()];
-                loop {
-                    for (most, id) in most.iter_mut().zip(&ids) {
-                        *most = most.max(memory(*id));
-                    }
-                    if stop.load(Ordering::Relaxed) {
-                        return most;
-                    }
-                    thread::park_timeout(INTERVAL);
-                }
-            })
-        };
         Self {
-            before: ids.iter().map(|id| cpu_seconds(*id)).collect(),
-            watched,
+            watched: watched
+                .iter()
+                .map(|(name, id)| ((*name).to_owned(), *id, cpu_seconds(*id)))
+                .collect(),
             started: Instant::now(),
-            stop,
-            sampler,
         }
     }
 
-    pub(crate) fn stop(self) -> Result<Vec<Usage>> {
+    pub(crate) fn stop(self) -> Vec<Usage> {
         let seconds = self.started.elapsed().as_secs_f64();
-        let after: Vec<f64> = self
+        let used: Vec<f64> = self
             .watched
             .iter()
-            .map(|(_, id)| cpu_seconds(*id))
+            .map(|(_, id, before)| (cpu_seconds(*id) - before) / seconds)
             .collect();
-        self.stop.store(true, Ordering::Relaxed);
-        self.sampler.thread().unpark();
-        let memory = self
-            .sampler
-            .join()
-            .map_err(|_| anyhow::anyhow!("the sampler of memory panicked"))?;
-        let used = self
-            .watched
+        self.watched
             .into_iter()
-            .zip(self.before)
-            .zip(after)
-            .zip(memory);
-        Ok(used
-            .map(|((((process, _), before), after), megabytes)| Usage {
+            .zip(used)
+            .map(|((process, id, _), cores)| Usage {
                 process,
-                cores: (after - before) / seconds,
-                megabytes,
+                cores,
+                megabytes: memory(id),
             })
-            .collect())
+            .collect()
     }
 }
 
@@ -113,15 +73,36 @@ fn cpu_seconds(id: u32) -> f64 {
         / ticks
 }
 
-/// The memory of a process and its children, in MB; what several share counts once.
-pub(crate) fn memory(id: u32) -> f64 {
-    let bytes: u64 = family(id)
-        .iter()
-        .filter_map(|process| process.smaps_rollup().ok())
-        .flat_map(|rollup| rollup.memory_map_rollup)
+fn memory(id: u32) -> f64 {
+    match family(id).as_slice() {
+        [one] => peak_of(one).unwrap_or(f64::NAN),
+        several => several.iter().filter_map(shared_out).sum::<f64>(),
+    }
+}
+
+/// The most memory that a process has had so far, in MB.
+pub(crate) fn peak(id: u32) -> Result<f64> {
+    peak_of(&Process::new(i32::try_from(id)?)?).context("the kernel does not tell it")
+}
+
+/// The memory that a process has now, in MB.
+pub(crate) fn resident(id: u32) -> Result<f64> {
+    let status = Process::new(i32::try_from(id)?)?.status()?;
+    let kibibytes = status.vmrss.context("the kernel does not tell it")?;
+    Ok(kibibytes as f64 / 1024.0)
+}
+
+fn peak_of(process: &Process) -> Option<f64> {
+    Some(process.status().ok()?.vmhwm? as f64 / 1024.0)
+}
+
+fn shared_out(process: &Process) -> Option<f64> {
+    let rollup = process.smaps_rollup().ok()?.memory_map_rollup;
+    let bytes: u64 = rollup
+        .into_iter()
         .filter_map(|map| map.extension.map.get("Pss").copied())
         .sum();
-    bytes as f64 / MEGABYTE
+    Some(bytes as f64 / MEGABYTE)
 }
 
 /// A process and its children; of this program, which has the gateways for children, itself only.

@@ -14,6 +14,10 @@ use std::{
 use countersign_pin::Pin;
 use countersign_primitives::{ExposeSecret, Hash, HashCost, HashMemory, Salt, SecretString};
 use rand::CryptoRng;
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
+    set_thread_priority_and_policy, thread_native_id,
+};
 use tokio::{sync::oneshot, time::Instant};
 
 use crate::Error;
@@ -97,7 +101,10 @@ impl HashPool {
             let runs = Arc::clone(&runs);
             thread::Builder::new()
                 .name(format!("hash-{number}"))
-                .spawn(move || work(&tasks, &runs))?;
+                .spawn(move || {
+                    make_way(number);
+                    work(&tasks, &runs);
+                })?;
         }
         Ok(Self { queue, runs })
     }
@@ -144,9 +151,19 @@ impl HashPool {
     }
 }
 
+/// The threads but one run only when no other thread of the machine wants their core. That one has
+/// its tenth whatever else there is to do, so that no flood of other work keeps all PINs waiting.
+/// Where the system has no such thing, the threads hash all the same.
+fn make_way(number: usize) {
+    if number == 0 {
+        let _ = rustix::process::nice(NICENESS);
+    } else {
+        let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+        let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle);
+    }
+}
+
 fn work(tasks: &Mutex<mpsc::Receiver<Task>>, runs: &AtomicU64) {
-    // Linux has a niceness for each thread. Without it the threads hash all the same.
-    let _ = rustix::process::nice(NICENESS);
     let mut memory = HashMemory::default();
     loop {
         let next = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();

@@ -43,7 +43,7 @@ impl Default for Settings {
             redeem_within: Duration::from_secs(5 * 60),
             attempts: 5,
             request_life: Duration::from_secs(24 * 60 * 60),
-            requests_at_once: 256,
+            requests_at_once: 128,
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     crowd::Crowd,
     load::Span,
     report::{Goal, Row},
-    usage::memory,
+    usage::{peak, resident},
 };
 
 impl Bench {
@@ -40,12 +40,12 @@ impl Bench {
 
         let gateway = self.gateway("footprint").await?;
         tokio::time::sleep(Duration::from_secs(2)).await;
-        let idle = memory(gateway.id());
+        let idle = resident(gateway.id())?;
         let clients = gateway.clients(CONNECTIONS).await?;
         let watch = self.watch(&gateway)?;
         let codes = right_codes(&clients, crowd, 64, Span::seconds(1, 5)).await?;
-        let usage = watch.stop()?;
-        let busy = usage.first().map_or(f64::NAN, |usage| usage.megabytes);
+        let usage = watch.stop();
+        let busy = peak(gateway.id())?;
         self.add(
             Row::new("totp, 64 in flight", &codes)
                 .with_goal(Goal::at_most("MB of the gateway, idle", 40.0, idle))

@@ -10,7 +10,7 @@ use crate::{
     crowd::Crowd,
     load::{Span, Tally},
     report::{Goal, Latency, Row},
-    usage::memory,
+    usage::{peak, resident},
 };
 
 /// What p99 may be of the one before the overload, to count as back to normal.
@@ -27,11 +27,11 @@ impl Bench {
         let calm = open_codes(&clients, crowd, 0.3 * capacity, Span::seconds(1, 5)).await?;
         let p99 = |tally: &Tally| tally.done.value_at_quantile(0.99) as f64;
         for (times, goodput) in [(2.0, 0.8), (5.0, 0.5)] {
-            let before = memory(gateway.id());
+            let before = resident(gateway.id())?;
             let watch = self.watch(&gateway)?;
             let span = Span::seconds(2, 6);
             let tally = open_codes(&clients, crowd, times * capacity, span).await?;
-            let usage = watch.stop()?;
+            let usage = watch.stop();
             // Two seconds to come to rest are not measured.
             let span = Span {
                 warm_up: Duration::from_secs(2),
@@ -39,7 +39,7 @@ impl Bench {
             };
             let after = open_codes(&clients, crowd, 0.3 * capacity, span).await?;
             let refusals = Latency::of(&tally.refused);
-            let grown = usage.first().map_or(f64::NAN, |usage| usage.megabytes) - before;
+            let grown = peak(gateway.id())? - before;
             self.add(
                 Row::new(&format!("overload, {times} x capacity"), &tally)
                     .with_goal(Goal::at_least(
@@ -70,8 +70,10 @@ impl Bench {
                     ))
                     .with_usage(usage)
                     .with_note(format!(
-                        "capacity {capacity:.0}/s; refused {:.0}/s, in p50 {:.2} and p99 {:.2} \
+                        "capacity {capacity:.0}/s; {:.0}/s were due and not sent; refused {:.0}/s, in \
+                         p50 {:.2} and p99 {:.2} \
                          ms; p99 at 30 % before {:.2} ms, after {:.2} ms",
+                        tally.unsent as f64 / tally.seconds,
                         tally.refused_rate(),
                         refusals.p50 as f64 / 1000.0,
                         refusals.p99 as f64 / 1000.0,

@@ -40,7 +40,7 @@ impl Bench {
         self.add(
             Row::new("pin, 8 in flight", &pins)
                 .with_goal(Goal::at_least("of raw argon2", 0.90, pins.rate() / raw))
-                .with_usage(watch.stop()?),
+                .with_usage(watch.stop()),
         );
         drop(gateway);
         self.server.drop("pin")
@@ -79,7 +79,7 @@ impl Bench {
                     p99(&codes) / p99(&calm),
                 ))
                 .with_goal(Goal::at_most("refused", 0.0, codes.refused.len() as f64))
-                .with_usage(watch.stop()?)
+                .with_usage(watch.stop())
                 .with_note(format!(
                     "of the PINs {:.0}/s were hashed and {:.0}/s refused, and of {} failed: {:?}",
                     flood.rate(),

@@ -51,7 +51,7 @@ impl Bench {
                     1.5,
                     codes.rate() / one.rate(),
                 ))
-                .with_usage(watch.stop()?),
+                .with_usage(watch.stop()),
         );
         Ok(())
     }

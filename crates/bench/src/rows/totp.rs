@@ -21,7 +21,7 @@ impl Bench {
         let clients = gateway.clients(CONNECTIONS).await?;
         let watch = self.watch(&gateway)?;
         let many = right_codes(&clients, crowd, 32, self.span()).await?;
-        let usage = watch.stop()?;
+        let usage = watch.stop();
         self.add(
             Row::new("totp, 32 in flight", &many)
                 .with_goal(Goal::at_least("of own", 0.60, self.of_own(&many)))
@@ -72,7 +72,7 @@ impl Bench {
         self.add(
             Row::new("create + decision, 32 in flight", &logins)
                 .with_goal(Goal::at_least("of own for its round trips", 0.5, of_own))
-                .with_usage(watch.stop()?),
+                .with_usage(watch.stop()),
         );
         drop(gateway);
         self.server.drop("create")
