@@ -81,7 +81,13 @@ impl Bench {
         })
     }
 
-    pub(crate) async fn run(mut self) -> Result<Report> {
+    /// Measures, and says what was measured although something could not be.
+    pub(crate) async fn run(mut self) -> (Report, Result<()>) {
+        let measured = self.measure().await;
+        (self.report, measured)
+    }
+
+    async fn measure(&mut self) -> Result<()> {
         let size = Size {
             people: COUNT,
             logins: 0,
@@ -89,10 +95,8 @@ impl Bench {
         };
         let crowd = Crowd::new(self.people(PEOPLE, size).await?);
         if self.wants("totp") {
-            if std::env::var_os("X_SKIP").is_none() {
-                self.database_ceilings()?;
-                self.empty_calls().await?;
-            }
+            self.database_ceilings()?;
+            self.empty_calls().await?;
             self.totp(&crowd).await?;
         }
         if self.wants("pin") {
@@ -119,7 +123,7 @@ impl Bench {
         if self.is_all && self.wants("growth") {
             self.growth().await?;
         }
-        Ok(self.report)
+        Ok(())
     }
 
     /// How long to measure in a short run; a long one takes longer.

@@ -14,8 +14,11 @@ use tempfile::TempDir;
 use crate::load::Tally;
 
 /// What an operator would set on such a machine; durability is as PostgreSQL ships it.
-const SETTINGS: &str = "max_connections=200 shared_buffers=1GB min_wal_size=2GB \
+const SETTINGS: &str = "max_connections=200 shared_buffers=1GB min_wal_size=3GB \
                         max_wal_size=8GB";
+
+/// As many segments of 16 MB as `min_wal_size` keeps.
+const SEGMENTS: usize = 3 * 1024 / 16;
 
 /// The server.
 pub(crate) struct Server {
@@ -32,7 +35,18 @@ impl Server {
         };
         let owner = owner.filter(|owner| !owner.is_empty());
         let cluster = Cluster::start_with(bin.clone(), owner, SETTINGS)?;
-        Ok(Self { cluster, bin })
+        let server = Self { cluster, bin };
+        server.age()?;
+        Ok(server)
+    }
+
+    /// Has the server make the segments of its log, which it uses again and again from then on. One
+    /// that is new makes them while it is measured, and stands still for each.
+    fn age(&self) -> Result<()> {
+        let segment = "SELECT pg_logical_emit_message(false, 'bench', ''); SELECT pg_switch_wal();";
+        self.sql("postgres", &segment.repeat(SEGMENTS))?;
+        self.sql("postgres", "CHECKPOINT")?;
+        Ok(())
     }
 
     pub(crate) fn id(&self) -> Result<u32> {

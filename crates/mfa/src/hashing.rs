@@ -4,7 +4,7 @@ use std::{
     num::NonZeroUsize,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
         mpsc,
     },
     thread,
@@ -62,13 +62,15 @@ impl Hashes {
 }
 
 /// Threads that do nothing but hash, as many as there are cores, each with memory of its own that
-/// it keeps. They make way for all other work: what takes milliseconds by its nature can wait for
-/// what takes microseconds. The queue before them is bounded in length and in time, so that a flood of PINs is
-/// refused and everything else goes on.
+/// it keeps. They give way to all other work: what takes milliseconds by its nature can wait for
+/// what takes microseconds. While there is other work, one of several threads stands still. The
+/// queue before them is bounded in length and in time, so that a flood of PINs is refused and
+/// everything else goes on.
 #[derive(Clone, Debug)]
 pub struct HashPool {
     queue: mpsc::SyncSender<Task>,
     runs: Arc<AtomicU64>,
+    others: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
@@ -84,7 +86,7 @@ struct Task {
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How many runs may wait for each thread: what it does within [`PATIENCE`], roughly.
 const QUEUE_PER_THREAD: usize = 128;
-/// How much the threads make way: about a tenth of a core is theirs whatever else there is to do.
+/// Leaves the first thread about a tenth of a core whatever else there is to do.
 const NICENESS: i32 = 10;
 
 impl HashPool {
@@ -96,17 +98,32 @@ impl HashPool {
         let (queue, tasks) = mpsc::sync_channel(threads.get() * QUEUE_PER_THREAD);
         let tasks = Arc::new(Mutex::new(tasks));
         let runs = Arc::new(AtomicU64::new(0));
+        let others = Arc::<AtomicUsize>::default();
         for number in 0..threads.get() {
             let tasks = Arc::clone(&tasks);
             let runs = Arc::clone(&runs);
+            let is_last_of_several = number > 0 && number + 1 == threads.get();
+            let pause = is_last_of_several.then(|| Pause {
+                others: Arc::clone(&others),
+                is_busy: false,
+            });
             thread::Builder::new()
                 .name(format!("hash-{number}"))
                 .spawn(move || {
-                    make_way(number);
-                    work(&tasks, &runs);
+                    give_way(number);
+                    work(&tasks, &runs, pause);
                 })?;
         }
-        Ok(Self { queue, runs })
+        Ok(Self {
+            queue,
+            runs,
+            others,
+        })
+    }
+
+    /// How many requests are at work other than by hashing: for those who count them.
+    pub(crate) fn others(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.others)
     }
 
     /// How many runs were done so far.
@@ -151,10 +168,10 @@ impl HashPool {
     }
 }
 
-/// The threads but one run only when no other thread of the machine wants their core. That one has
-/// its tenth whatever else there is to do, so that no flood of other work keeps all PINs waiting.
-/// Where the system has no such thing, the threads hash all the same.
-fn make_way(number: usize) {
+/// Makes a thread give way: all but the first run only when no other thread of the machine wants
+/// their core. That one has its tenth whatever else there is to do, so that no flood of other work
+/// keeps all PINs waiting. Where the system has no such thing, the threads hash all the same.
+fn give_way(number: usize) {
     if number == 0 {
         let _ = rustix::process::nice(NICENESS);
     } else {
@@ -163,9 +180,41 @@ fn make_way(number: usize) {
     }
 }
 
-fn work(tasks: &Mutex<mpsc::Receiver<Task>>, runs: &AtomicU64) {
+/// Keeps a thread from hashing while other requests are at work. Hashes on all cores slow
+/// everything else down however low their priority is: they take the memory's bandwidth.
+struct Pause {
+    others: Arc<AtomicUsize>,
+    is_busy: bool,
+}
+
+impl Pause {
+    /// Those who hash are at work too, for a moment before and after.
+    const FEW: usize = 3;
+    const INTERVAL: Duration = Duration::from_millis(2);
+    /// So many looks in a row must find few, once there were many.
+    const LOOKS: usize = 5;
+
+    fn wait(&mut self) {
+        let few = || self.others.load(Ordering::Relaxed) < Self::FEW;
+        if !self.is_busy && few() {
+            return;
+        }
+        self.is_busy = true;
+        let mut looks = 0;
+        while looks < Self::LOOKS {
+            thread::sleep(Self::INTERVAL);
+            looks = if few() { looks + 1 } else { 0 };
+        }
+        self.is_busy = false;
+    }
+}
+
+fn work(tasks: &Mutex<mpsc::Receiver<Task>>, runs: &AtomicU64, mut pause: Option<Pause>) {
     let mut memory = HashMemory::default();
     loop {
+        if let Some(pause) = &mut pause {
+            pause.wait();
+        }
         let next = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(task) = next else { return };
         if task.reply.is_closed() || Instant::now() > task.deadline {

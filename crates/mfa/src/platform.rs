@@ -156,7 +156,7 @@ impl Platform {
         pool: HashPool,
     ) -> Self {
         Self {
-            room: Room::new(settings.requests_at_once),
+            room: Room::new(settings.requests_at_once, pool.others()),
             store,
             keyring,
             settings,

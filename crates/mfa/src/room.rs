@@ -3,7 +3,10 @@
 //! What comes beyond that is refused at once, and told to come again: a line that only grows
 //! answers everybody too late.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use crate::Error;
 
@@ -11,7 +14,7 @@ use crate::Error;
 #[derive(Debug)]
 pub(crate) struct Room {
     size: usize,
-    taken: AtomicUsize,
+    taken: Arc<AtomicUsize>,
 }
 
 /// A request's place in the room, until it is dropped.
@@ -22,11 +25,9 @@ pub(crate) struct Place<'a> {
 }
 
 impl Room {
-    pub(crate) const fn new(size: usize) -> Self {
-        Self {
-            size,
-            taken: AtomicUsize::new(0),
-        }
+    /// A room of this size, whose taken places are counted here.
+    pub(crate) const fn new(size: usize, taken: Arc<AtomicUsize>) -> Self {
+        Self { size, taken }
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -76,7 +77,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_room_refuses_until_somebody_leaves() {
-        let room = Room::new(2);
+        let room = Room::new(2, Arc::default());
         let first = room.enter().unwrap();
         let _second = room.enter().unwrap();
         assert!(room.is_full());
@@ -87,7 +88,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_outside_leaves_a_place_and_comes_in_again() {
-        let room = Room::new(1);
+        let room = Room::new(1, Arc::default());
         let mut first = room.enter().unwrap();
         {
             let mut waiting = Box::pin(first.outside(std::future::pending::<()>()));

@@ -20,7 +20,7 @@ use crate::{
     usage::Watch,
 };
 
-const PEOPLE: usize = 120_000;
+const PEOPLE: usize = 80_000;
 /// How many changes are given to the store at once while people are loaded.
 const LOADED_AT_ONCE: usize = 64;
 
