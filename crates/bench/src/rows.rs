@@ -93,32 +93,34 @@ impl Bench {
             logins: 0,
             open: 1,
         };
-        let crowd = Crowd::new(self.people(PEOPLE, size).await?);
+        let ready = self.people(PEOPLE, size).await?;
+        // Each row has a copy of the database, in which nobody has had their turn yet.
+        let everybody = || Crowd::new(ready.clone());
         if self.wants("totp") {
             self.database_ceilings()?;
             self.empty_calls().await?;
-            self.totp(&crowd).await?;
+            self.totp(&everybody()).await?;
         }
         if self.wants("pin") {
-            self.pins(&crowd).await?;
+            self.pins(&everybody()).await?;
         }
         if self.wants("gateway") {
-            self.footprint(&crowd).await?;
+            self.footprint(&everybody()).await?;
         }
         if self.wants("sqlite") {
             self.sqlite().await?;
         }
         if self.is_all && self.wants("create") {
-            self.create_and_decide(&crowd).await?;
+            self.create_and_decide(&everybody()).await?;
         }
         if self.is_all && self.wants("flood") {
-            self.flood_of_pins(&crowd).await?;
+            self.flood_of_pins(&everybody()).await?;
         }
         if self.is_all && self.wants("subject") {
-            self.one_subject(&crowd).await?;
+            self.one_subject(&everybody()).await?;
         }
         if self.is_all && self.wants("overload") {
-            self.overload(&crowd).await?;
+            self.overload(&everybody()).await?;
         }
         if self.is_all && self.wants("growth") {
             self.growth().await?;

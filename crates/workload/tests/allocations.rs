@@ -9,12 +9,12 @@ const MOST: [(&str, u64); 10] = [
     ("verify-wrong", 9),
     ("verify-replayed", 9),
     ("create", 70),
-    ("submit-right", 93),
-    ("submit-wrong", 90),
-    ("submit-repeated", 15),
-    ("redeem", 65),
+    ("submit-right", 83),
+    ("submit-wrong", 80),
+    ("submit-repeated", 16),
+    ("redeem", 66),
     ("get", 29),
-    ("rename", 67),
+    ("rename", 68),
 ];
 
 #[test]

@@ -99,13 +99,12 @@ async fn commits(
 ) -> Result<Tally> {
     let storage = Storage::connect(&Settings::new(url)).await?;
     let mut rng = StdRng::seed_from_u64(round);
-    let mut next = FIRST + 10_000_000 * round;
+    let first = FIRST + 10_000_000 * round;
     let mut prepared = Vec::new();
     // Rows to update: as in the gateway, a check changes a subject that is there.
-    for _ in 0..20_000 {
+    for number in first..first + 20_000 {
         let mut change = change.clone();
-        change.subject = SubjectId::parse(next.to_string())?;
-        next += 1;
+        change.subject = SubjectId::parse(number.to_string())?;
         change.from_version = None;
         change.secrets = Some(vec![7; 250]);
         prepared.push(change);

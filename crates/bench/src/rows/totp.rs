@@ -57,8 +57,8 @@ impl Bench {
 
     /// A login from the request to the approval: two requests.
     pub(super) async fn create_and_decide(&mut self, crowd: &Crowd) -> Result<()> {
-        self.server.copy(PEOPLE, "create")?;
-        let gateway = self.gateway("create").await?;
+        self.server.copy(PEOPLE, "logins")?;
+        let gateway = self.gateway("logins").await?;
         let clients = gateway.clients(CONNECTIONS).await?;
         let watch = self.watch(&gateway)?;
         let crowd = crowd.clone();
@@ -75,7 +75,7 @@ impl Bench {
                 .with_usage(watch.stop()),
         );
         drop(gateway);
-        self.server.drop("create")
+        self.server.drop("logins")
     }
 
     pub(super) fn database_ceilings(&mut self) -> Result<()> {
