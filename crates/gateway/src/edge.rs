@@ -2,6 +2,7 @@
 //! its handling panics, and details on statuses that were made elsewhere.
 
 use std::{
+    error::Error,
     future::Future,
     pin::Pin,
     sync::{
@@ -9,17 +10,19 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use countersign_mfa::{Entropy, Platform};
 use countersign_primitives::RequestId;
 use http::{HeaderMap, Request, Response};
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Limited};
+use tokio::time::timeout;
 use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
 use tracing::{Instrument, Span, field};
 
-use crate::{caller, status};
+use crate::{MAX_REQUEST_BYTES, caller, status};
 
 /// The header of gRPC that holds the details of a status.
 const DETAILS: &str = "grpc-status-details-bin";
@@ -69,6 +72,7 @@ where
     S::Future: Send + 'static,
     S::Error: Send + 'static,
     B: http_body::Body + Unpin + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     type Response = Response<Body>;
     type Error = S::Error;
@@ -130,10 +134,21 @@ impl<S> Edge<S> {
     }
 }
 
-/// Refuses a request that came to a full room. What is left of it is read: a stream that is given
-/// up half-way must be reset, and a connection with too many of those is closed.
-async fn refuse<B: http_body::Body + Unpin, E>(mut body: B) -> Result<Response<Body>, E> {
-    while let Some(Ok(_)) = body.frame().await {}
+/// The longest that is waited for the rest of a request that is refused.
+const REST: Duration = Duration::from_secs(1);
+
+/// Refuses a request that came to a full room. What is left of it is read, within the limits of a
+/// request: a stream that is given up half-way must be reset, and a connection with too many of
+/// those is closed.
+async fn refuse<B, E>(body: B) -> Result<Response<Body>, E>
+where
+    B: http_body::Body + Unpin,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let mut rest = Limited::new(body, MAX_REQUEST_BYTES);
+    let read = async { while let Some(Ok(_)) = rest.frame().await {} };
+    // Whoever takes longer is answered all the same.
+    let _ = timeout(REST, read).await;
     Ok(status::server_busy().into_http())
 }
 

@@ -14,10 +14,6 @@ use std::{
 use countersign_pin::Pin;
 use countersign_primitives::{ExposeSecret, Hash, HashCost, HashMemory, Salt, SecretString};
 use rand::CryptoRng;
-use thread_priority::{
-    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
-    set_thread_priority_and_policy, thread_native_id,
-};
 use tokio::{sync::oneshot, time::Instant};
 
 use crate::Error;
@@ -86,7 +82,8 @@ struct Task {
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How many runs may wait for each thread: what it does within [`PATIENCE`], roughly.
 const QUEUE_PER_THREAD: usize = 128;
-/// Leaves the first thread about a tenth of a core whatever else there is to do.
+/// Leaves a thread about a tenth of a core whatever else there is to do, so that no flood of other
+/// work keeps all PINs waiting.
 const NICENESS: i32 = 10;
 
 impl HashPool {
@@ -110,7 +107,8 @@ impl HashPool {
             thread::Builder::new()
                 .name(format!("hash-{number}"))
                 .spawn(move || {
-                    give_way(number);
+                    // Where the system has no niceness for each thread, they hash all the same.
+                    let _ = rustix::process::nice(NICENESS);
                     work(&tasks, &runs, pause);
                 })?;
         }
@@ -165,18 +163,6 @@ impl HashPool {
         // A dropped reply: the task waited too long, or its cost is one that cannot be run, which
         // the configuration refuses at start.
         hash.await.map_err(|_| Error::HashPoolBusy)
-    }
-}
-
-/// Makes a thread give way: all but the first run only when no other thread of the machine wants
-/// their core. That one has its tenth whatever else there is to do, so that no flood of other work
-/// keeps all PINs waiting. Where the system has no such thing, the threads hash all the same.
-fn give_way(number: usize) {
-    if number == 0 {
-        let _ = rustix::process::nice(NICENESS);
-    } else {
-        let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-        let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle);
     }
 }
 

@@ -8,7 +8,7 @@ use sea_orm::{DatabaseConnection, DbErr, QueryResult};
 
 use crate::{
     dialect::{Dialect, Warm, postgres},
-    error::{committed_or_not, nothing_written, written_or_not},
+    error::{Fault, committed_or_not, nothing_written, written_or_not},
     line::Desk,
     rows,
     storage::within,
@@ -24,8 +24,8 @@ impl Desk for Commits {
     type Item = Change;
     type Answer = Applied;
 
-    fn subject(change: &Change) -> &SubjectId {
-        &change.subject
+    fn changed(change: &Change) -> Option<&SubjectId> {
+        Some(&change.subject)
     }
 
     /// One transaction: changes in turn, guard first. One whose guard misses writes nothing, and
@@ -62,8 +62,8 @@ impl Desk for Changes {
     type Item = Change;
     type Answer = Applied;
 
-    fn subject(change: &Change) -> &SubjectId {
-        &change.subject
+    fn changed(change: &Change) -> Option<&SubjectId> {
+        Some(&change.subject)
     }
 
     async fn serve(&self, batch: &[Change]) -> Result<Vec<Applied>, StoreError> {
@@ -74,9 +74,8 @@ impl Desk for Changes {
         for row in &written {
             // It was committed; a place that cannot be read leaves the outcome open.
             let place = place(row).map_err(|error| written_or_not(&error))?;
-            if let Some(applied) = applied.get_mut(place) {
-                *applied = Applied::Written;
-            }
+            let applied = applied.get_mut(place).ok_or_else(|| strange(place))?;
+            *applied = Applied::Written;
         }
         Ok(applied)
     }
@@ -91,24 +90,42 @@ pub(crate) struct Loads {
 
 impl Desk for Loads {
     type Item = LoadKey;
-    type Answer = Rows;
+    /// Rows that cannot be read are the trouble of whoever asked for them.
+    type Answer = Result<Rows, StoreError>;
 
-    fn subject(key: &LoadKey) -> &SubjectId {
-        &key.subject
+    fn changed(_: &LoadKey) -> Option<&SubjectId> {
+        None
     }
 
-    async fn serve(&self, batch: &[LoadKey]) -> Result<Vec<Rows>, StoreError> {
+    async fn serve(&self, batch: &[LoadKey]) -> Result<Vec<Self::Answer>, StoreError> {
         let loaded = within(self.patience, self.warm.fetch(postgres::load_all(batch)))
             .await
             .map_err(|error| nothing_written(&error))?;
-        let mut in_order = Vec::with_capacity(loaded.len());
+        let mut in_order: Vec<Option<Self::Answer>> = batch.iter().map(|_| None).collect();
         for row in &loaded {
             let place = place(row).map_err(|error| nothing_written(&error))?;
-            in_order.push((place, rows::rows(row, self.clock.as_deref())?));
+            let rows = rows::rows(row, self.clock.as_deref());
+            // Two rows for one key are a database that has lost a primary key.
+            match in_order.get_mut(place) {
+                Some(empty @ None) => *empty = Some(rows),
+                _ => {
+                    return Err(StoreError::Refused(
+                        Fault::new("a load gave two rows").into(),
+                    ));
+                }
+            }
         }
-        in_order.sort_by_key(|(place, _)| *place);
-        Ok(in_order.into_iter().map(|(_, rows)| rows).collect())
+        let none = || Err(StoreError::Refused(Fault::new("a load gave no row").into()));
+        Ok(in_order
+            .into_iter()
+            .map(|rows| rows.unwrap_or_else(none))
+            .collect())
     }
+}
+
+/// An answer that was committed and cannot be understood.
+fn strange(place: usize) -> StoreError {
+    StoreError::OutcomeUnknown(Fault::new(format!("there is no place {place} in the batch")).into())
 }
 
 /// The place in the batch that a row belongs to.

@@ -27,8 +27,8 @@ pub(crate) trait Desk: Send + Sync + 'static {
     type Item: Send + Sync + 'static;
     type Answer: Send + 'static;
 
-    /// Whose item it is: two of one subject do not share a batch.
-    fn subject(item: &Self::Item) -> &SubjectId;
+    /// The subject that an item changes: two of one subject do not share a batch.
+    fn changed(item: &Self::Item) -> Option<&SubjectId>;
 
     /// Does all of a batch, or none of it: an answer for each item, in their order.
     fn serve(
@@ -97,7 +97,10 @@ async fn work<D: Desk>(desk: Arc<D>, queue: Arc<Mutex<mpsc::Receiver<Waiting<D>>
         }
         let (items, answers) = take_batch::<D>(&mut kept);
         if !items.is_empty() {
-            serve(&*desk, items, answers).await;
+            // In a task of its own: a panic costs the batch, whose outcome is then unknown, and not
+            // the desk. The panic hook has logged it.
+            let desk = Arc::clone(&desk);
+            let _ = tokio::spawn(async move { serve(&*desk, items, answers).await }).await;
         }
     }
 }
@@ -121,7 +124,9 @@ fn take_batch<D: Desk>(kept: &mut VecDeque<Waiting<D>>) -> (Vec<D::Item>, Vec<An
         if waiting.answer.is_closed() {
             continue;
         }
-        if items.len() < BATCH && subjects.insert(D::subject(&waiting.item).clone()) {
+        let is_first = D::changed(&waiting.item).is_none_or(|subject| !subjects.contains(subject));
+        if items.len() < BATCH && is_first {
+            subjects.extend(D::changed(&waiting.item).cloned());
             items.push(waiting.item);
             answers.push(waiting.answer);
         } else {
@@ -135,6 +140,8 @@ type Answer<D> = oneshot::Sender<Result<<D as Desk>::Answer, StoreError>>;
 
 async fn serve<D: Desk>(desk: &D, items: Vec<D::Item>, answers: Vec<Answer<D>>) {
     match desk.serve(&items).await {
+        // Whose answers they are cannot be told: the senders are dropped, which says so.
+        Ok(done) if done.len() != items.len() => {}
         Ok(done) => {
             for (to, done) in answers.into_iter().zip(done) {
                 answer::<D>(to, Ok(done));
@@ -142,9 +149,21 @@ async fn serve<D: Desk>(desk: &D, items: Vec<D::Item>, answers: Vec<Answer<D>>) 
         }
         // One of them can never be done, and it took the others with it: each by itself.
         Err(StoreError::Refused(_)) if items.len() > 1 => {
+            let mut is_away = false;
             for (item, to) in items.iter().zip(answers) {
-                let alone = desk.serve(std::slice::from_ref(item)).await;
-                answer::<D>(to, alone.and_then(only));
+                // Once the database is away, the rest is not sent to it one after the other.
+                let alone = if is_away {
+                    let text = "the database went away before it was asked";
+                    Err(StoreError::Unavailable(Fault::new(text).into()))
+                } else {
+                    let alone = desk.serve(std::slice::from_ref(item)).await;
+                    alone.and_then(only)
+                };
+                is_away |= matches!(
+                    alone,
+                    Err(StoreError::Unavailable(_) | StoreError::OutcomeUnknown(_))
+                );
+                answer::<D>(to, alone);
             }
         }
         Err(error) => {

@@ -221,7 +221,7 @@ impl Store for Storage {
                 let statement = self.dialect.load(key);
                 self.rows(self.read.query_one_raw(statement)).await
             }
-            Hot::Postgres { loads, .. } => loads.ask(key.clone()).await,
+            Hot::Postgres { loads, .. } => loads.ask(key.clone()).await?,
         }
     }
 

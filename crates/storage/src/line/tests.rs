@@ -4,8 +4,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 
-/// An item of a subject, with a number. One that is `None` can never be done.
+/// An item of a subject, with a number. One that is `None` can never be done, and one that is
+/// [`PANIC`] takes its batch with it.
 type Item = (SubjectId, Option<usize>);
+
+const PANIC: usize = 1000;
 
 /// Answers with the size of the batch, once it is let.
 #[derive(Default)]
@@ -18,13 +21,14 @@ impl Desk for Counter {
     type Item = Item;
     type Answer = usize;
 
-    fn subject((subject, _): &Item) -> &SubjectId {
-        subject
+    fn changed((subject, _): &Item) -> Option<&SubjectId> {
+        Some(subject)
     }
 
     async fn serve(&self, batch: &[Item]) -> Result<Vec<usize>, StoreError> {
         let _held = self.held.lock().await;
         self.batches.fetch_add(1, Ordering::SeqCst);
+        assert!(batch.iter().all(|(_, number)| *number != Some(PANIC)));
         if batch.iter().any(|(_, number)| number.is_none()) {
             return Err(StoreError::Refused(Fault::new("never").into()));
         }
@@ -149,4 +153,12 @@ async fn one_that_can_never_be_done_does_not_take_the_others_with_it() {
     assert!(matches!(answers[1], Err(StoreError::Refused(_))));
     assert!(matches!(answers[2], Ok(1)));
     assert_eq!(counter.batches.load(Ordering::SeqCst), 4);
+}
+
+#[tokio::test]
+async fn a_panic_costs_a_batch_and_not_the_desk() {
+    let line = Line::open(Counter::default(), 1);
+    let lost = line.ask(item("a", PANIC)).await;
+    assert!(matches!(lost, Err(StoreError::OutcomeUnknown(_))));
+    assert!(matches!(line.ask(item("a", 1)).await, Ok(1)));
 }
