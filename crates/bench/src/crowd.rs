@@ -110,7 +110,11 @@ fn load_some(
         for number in next..end {
             somebody(&mut maker, number, size, &mut rows, &mut ready)?;
         }
-        rows.send(psql.input()?)?;
+        if let Err(error) = rows.send(psql.input()?) {
+            // Where psql has ended, what it said tells more than the pipe it broke.
+            psql.finish()?;
+            return Err(error);
+        }
         next = end;
     }
     psql.finish()?;
@@ -139,10 +143,10 @@ fn somebody(
         // Its bytes are those of a login that is open, which nobody asks for again.
         let past = Timestamp::from_millis(now.as_millis() - 86_400_000);
         let opened = maker.open(&person, row.clone(), past)?;
-        row.version = 4 + 2 * i64::try_from(login)?;
+        row.version = 5 + 2 * i64::try_from(login)?;
         rows.confirmation(&opened.change, "REDEEMED")?;
+        rows.event(&opened.change, row.version - 1)?;
         rows.event(&opened.change, row.version)?;
-        rows.event(&opened.change, row.version + 1)?;
     }
     for turn in 0..i64::try_from(size.open)? {
         let opened = maker.open(&person, row.clone(), now)?;
