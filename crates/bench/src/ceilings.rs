@@ -8,10 +8,7 @@ use std::{
 use anyhow::{Context, Result, anyhow};
 use countersign_keyring::Keyring;
 use countersign_mfa::ports::Change;
-use countersign_primitives::ExposeSecret;
-use countersign_primitives::{
-    Clock, HashCost, HashMemory, Salt, SecretString, SubjectId, SystemClock,
-};
+use countersign_primitives::{Clock, HashCost, HashMemory, Salt, SubjectId, SystemClock};
 use countersign_storage::hot;
 use countersign_totp::Step;
 use countersign_workload::{Maker, PIN};
@@ -21,10 +18,9 @@ use tonic::transport::{Channel, Endpoint, Server as GrpcServer};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use crate::{
-    crowd,
-    crowd::FIRST,
     gateway::CALLER,
     load::{self, Reply, Span, Tally},
+    people::{self, FIRST},
     server::Server,
 };
 
@@ -123,11 +119,11 @@ pub(crate) fn right_code(keyring: &Keyring) -> Result<Change> {
 
 fn decide_right_code(keyring: &Keyring) -> Result<Change> {
     let now = SystemClock.now();
-    let mut maker = Maker::new(keyring.clone(), crowd::settings(), CALLER)?;
+    let mut maker = Maker::new(keyring.clone(), people::settings(), CALLER)?;
     let (person, row) = maker.person(SubjectId::parse(FIRST.to_string())?, now)?;
     let opened = maker.open(&person, row.clone(), now)?;
     let rows = opened.rows(&row, now);
-    let code = SecretString::from(person.app.code(Step::at(now)).expose_secret());
+    let code = person.app.code(Step::at(now));
     let (accepted, change) = maker.submit(&person, rows, opened.confirmation, code)?;
     accepted.then_some(change).context("the code was rejected")
 }

@@ -1,30 +1,13 @@
-//! People by the hundred thousand: made by the real use cases, loaded in bulk.
+//! People who wait for their turn.
 
 use std::{
     collections::VecDeque,
-    fmt::Write as _,
-    sync::{Arc, Mutex, PoisonError},
-    thread,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use anyhow::{Context, Result, anyhow};
-use countersign_client::{Client, new_request_id, retry_after, v1};
-use countersign_keyring::Keyring;
-use countersign_mfa::{
-    Settings,
-    ports::{Change, SubjectRow},
-};
-use countersign_primitives::{
-    Clock, ConfirmationId, ExposeSecret, SubjectId, SystemClock, Timestamp,
-};
+use countersign_primitives::{Clock, ConfirmationId, ExposeSecret, SystemClock, Timestamp};
 use countersign_totp::{Authenticator, Step};
-use countersign_workload::{Maker, Person, after};
-use tonic::{Code, Status};
-
-use crate::{gateway::CALLER, load::Reply, server::Server};
-
-/// The number of the first subject; all have as many digits.
-pub(crate) const FIRST: u64 = 1_000_000_000_000;
+use countersign_workload::Person;
 
 /// Somebody who can be asked for a code.
 #[derive(Clone, Debug)]
@@ -34,213 +17,42 @@ pub(crate) struct Ready {
     pub(crate) confirmation: String,
     /// Which step's code to type: so many after the present one.
     pub(crate) shift: i64,
-    pub(crate) app: Authenticator,
+    app: Authenticator,
 }
 
-/// How many people, and with how much of a past.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Size {
-    pub(crate) people: u64,
-    /// Earlier logins of each: a finished confirmation and two events.
-    pub(crate) logins: u64,
-    /// Confirmations of each that await a code.
-    pub(crate) open: u64,
-}
-
-/// A row of each table, as text for COPY.
-#[derive(Default)]
-struct Rows {
-    subject: String,
-    confirmation: String,
-    event: String,
-    request: String,
-    identifier: String,
-}
-
-/// The settings of the gateways under test.
-pub(crate) fn settings() -> Settings {
-    Settings {
-        approve_within: std::time::Duration::from_secs(3600),
-        ..Settings::default()
-    }
-}
-
-/// Makes people and loads them into an empty database with the product's schema.
-pub(crate) fn load(
-    server: &Server,
-    database: &str,
-    keyring: &Keyring,
-    size: Size,
-) -> Result<Vec<Ready>> {
-    let workers = thread::available_parallelism()?.get() as u64;
-    let ready = thread::scope(|scope| {
-        let workers: Vec<_> = (0..workers)
-            .map(|worker| {
-                let numbers = size.people * worker / workers..size.people * (worker + 1) / workers;
-                scope.spawn(move || load_some(server, database, keyring, size, numbers))
-            })
-            .collect();
-        let mut ready = Vec::new();
-        for worker in workers {
-            let some = worker.join().map_err(|_| anyhow!("a loader panicked"))??;
-            ready.extend(some);
+impl Ready {
+    pub(crate) fn new(person: &Person, confirmation: ConfirmationId, shift: i64) -> Self {
+        Self {
+            subject: person.subject.as_str().to_owned(),
+            identifier: person.identifier.to_string(),
+            confirmation: confirmation.to_string(),
+            shift,
+            app: person.app.clone(),
         }
-        anyhow::Ok(ready)
-    })?;
-    server.sql(database, "VACUUM (ANALYZE)")?;
-    server.sql(database, "CHECKPOINT")?;
-    Ok(ready)
-}
+    }
 
-fn load_some(
-    server: &Server,
-    database: &str,
-    keyring: &Keyring,
-    size: Size,
-    numbers: std::ops::Range<u64>,
-) -> Result<Vec<Ready>> {
-    const BATCH: u64 = 2000;
-    let mut maker = Maker::new(keyring.clone(), settings(), CALLER)?;
-    let mut ready = Vec::new();
-    let mut psql = server.psql(database)?;
-    let mut next = numbers.start;
-    while next < numbers.end {
-        let end = numbers.end.min(next + BATCH);
-        let mut rows = Rows::default();
-        for number in next..end {
-            somebody(&mut maker, number, size, &mut rows, &mut ready)?;
+    /// As they are once another confirmation awaits them.
+    pub(crate) fn with(self, confirmation: String) -> Self {
+        Self {
+            confirmation,
+            ..self
         }
-        if let Err(error) = rows.send(psql.input()?) {
-            // Where psql has ended, what it said tells more than the pipe it broke.
-            psql.finish()?;
-            return Err(error);
-        }
-        next = end;
-    }
-    psql.finish()?;
-    Ok(ready)
-}
-
-/// Makes one person, with rows and confirmations.
-fn somebody(
-    maker: &mut Maker,
-    number: u64,
-    size: Size,
-    rows: &mut Rows,
-    ready: &mut Vec<Ready>,
-) -> Result<()> {
-    let now = SystemClock.now();
-    let subject = SubjectId::parse((FIRST + number).to_string())?;
-    let (person, mut row) = maker.person(subject, now)?;
-    let id = hex(person.identifier.as_bytes());
-    writeln!(
-        rows.identifier,
-        "{}\t{id}\tTOTP\tAuthenticator app\tENABLED\t{now}\t{now}\t\\N",
-        person.subject.as_str(),
-        now = now.as_millis()
-    )?;
-    for login in 0..size.logins {
-        // Its bytes are those of a login that is open, which nobody asks for again.
-        let past = Timestamp::from_millis(now.as_millis() - 86_400_000);
-        let opened = maker.open(&person, row.clone(), past)?;
-        row.version = 5 + 2 * i64::try_from(login)?;
-        rows.confirmation(&opened.change, "REDEEMED")?;
-        rows.event(&opened.change, row.version - 1)?;
-        rows.event(&opened.change, row.version)?;
-    }
-    for turn in 0..i64::try_from(size.open)? {
-        let opened = maker.open(&person, row.clone(), now)?;
-        row = after(&row, &opened.change);
-        rows.confirmation(&opened.change, "PENDING")?;
-        rows.event(&opened.change, row.version)?;
-        rows.request(&opened.change)?;
-        ready.push(Ready {
-            // A code counts a step before and after its own: three at any time.
-            shift: turn - i64::from(size.open > 1),
-            ..Ready::new(&person, opened.confirmation)
-        });
-    }
-    rows.subject(person.subject.as_str(), &row, now)
-}
-
-impl Rows {
-    fn subject(&mut self, subject: &str, row: &SubjectRow, now: Timestamp) -> Result<()> {
-        writeln!(
-            self.subject,
-            "{subject}\t{}\t{}\t{}\t{}",
-            row.version,
-            now.as_millis(),
-            hex(&row.secrets),
-            hex(&row.counters)
-        )?;
-        Ok(())
     }
 
-    fn confirmation(&mut self, change: &Change, state: &str) -> Result<()> {
-        let confirmation = change.confirmation.as_ref().context("no confirmation")?;
-        writeln!(
-            self.confirmation,
-            "{}\t{}\t{}\t{state}\t{}",
-            change.subject.as_str(),
-            hex(confirmation.id.as_bytes()),
-            confirmation.created_at.as_millis(),
-            hex(&confirmation.body)
-        )?;
-        Ok(())
+    /// What the app shows.
+    pub(crate) fn code(&self) -> String {
+        self.code_at(SystemClock.now().as_millis() + 30_000 * self.shift)
     }
 
-    fn event(&mut self, change: &Change, version: i64) -> Result<()> {
-        writeln!(
-            self.event,
-            "{}\t{version}\t{}\t{}\t{}\t{}",
-            change.subject.as_str(),
-            change.now.as_millis(),
-            change.event.caller.as_str(),
-            change.event.method.name(),
-            change.event.facts.replace('\\', "\\\\")
-        )?;
-        Ok(())
+    /// A code of the right form that is wrong by now.
+    pub(crate) fn wrong_code(&self) -> String {
+        self.code_at(SystemClock.now().as_millis() - 3_600_000)
     }
 
-    fn request(&mut self, change: &Change) -> Result<()> {
-        let request = change.request.as_ref().context("no request")?;
-        writeln!(
-            self.request,
-            "{}\t{}\t{}\t{}\t{}\t{}\t{}",
-            change.subject.as_str(),
-            request.key.caller.as_str(),
-            request.key.method.name(),
-            hex(request.key.id.as_bytes()),
-            hex(&request.record.mac),
-            hex(&request.record.answer),
-            request.expires_at.as_millis()
-        )?;
-        Ok(())
+    fn code_at(&self, millis: i64) -> String {
+        let step = Step::at(Timestamp::from_millis(millis));
+        self.app.code(step).expose_secret().to_owned()
     }
-
-    fn send(&self, to: &mut impl std::io::Write) -> Result<()> {
-        for (table, rows) in [
-            ("subject", &self.subject),
-            ("confirmation", &self.confirmation),
-            ("event", &self.event),
-            ("request", &self.request),
-            ("identifier", &self.identifier),
-        ] {
-            writeln!(to, "COPY {table} FROM STDIN;\n{rows}\\.")?;
-        }
-        Ok(())
-    }
-}
-
-/// Bytes as COPY reads them.
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(3 + 2 * bytes.len());
-    text.push_str("\\\\x");
-    for byte in bytes {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }
 
 /// Those whose turn is still to come.
@@ -253,126 +65,22 @@ impl Crowd {
     }
 
     pub(crate) fn next(&self) -> Option<Ready> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop_front()
+        self.line().pop_front()
     }
 
     /// Puts somebody last in line.
     pub(crate) fn give_back(&self, ready: Ready) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push_back(ready);
+        self.line().push_back(ready);
     }
 
     /// Takes so many out of line.
     pub(crate) fn take(&self, count: usize) -> Self {
-        let mut line = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut line = self.line();
         let count = count.min(line.len());
         Self::new(line.drain(..count))
     }
 
-    /// The next in line types the code that their app shows.
-    pub(crate) async fn submit_right(&self, client: &Client) -> Reply {
-        let Some(ready) = self.next() else {
-            return out_of_people();
-        };
-        let reply = ready.submit_right(client).await;
-        if matches!(reply, Reply::Refused { .. }) {
-            self.give_back(ready);
-        }
-        reply
-    }
-
-    /// The next in line types another code.
-    pub(crate) async fn submit_wrong(&self, client: &Client) -> Reply {
-        let Some(ready) = self.next() else {
-            return out_of_people();
-        };
-        let wrong = ready.wrong_code();
-        let reply = ready.submit(client, wrong, false).await;
-        self.give_back(ready);
-        reply
-    }
-}
-
-pub(crate) fn out_of_people() -> Reply {
-    Reply::Failed("there were too few people for this machine".to_owned())
-}
-
-impl Ready {
-    pub(crate) fn new(person: &Person, confirmation: ConfirmationId) -> Self {
-        Self {
-            subject: person.subject.as_str().to_owned(),
-            identifier: person.identifier.to_string(),
-            confirmation: confirmation.to_string(),
-            shift: 0,
-            app: person.app.clone(),
-        }
-    }
-
-    fn code(&self) -> String {
-        let millis = SystemClock.now().as_millis() + 30_000 * self.shift;
-        let step = Step::at(Timestamp::from_millis(millis));
-        self.app.code(step).expose_secret().to_owned()
-    }
-
-    fn wrong_code(&self) -> String {
-        // Six digits as another step's, so that it is wrong and not malformed.
-        let long_ago = SystemClock.now().as_millis() - 3_600_000;
-        let code = self.app.code(Step::at(Timestamp::from_millis(long_ago)));
-        code.expose_secret().to_owned()
-    }
-
-    /// Types the code that the app shows.
-    pub(crate) async fn submit_right(&self, client: &Client) -> Reply {
-        self.submit(client, self.code(), true).await
-    }
-
-    async fn submit(&self, client: &Client, code: String, is_right: bool) -> Reply {
-        let identifier = v1::proof::Authenticator::IdentifierId(self.identifier.clone());
-        self.submit_proof(client, identifier, code, is_right).await
-    }
-
-    /// Submits a proof, and expects this answer.
-    pub(crate) async fn submit_proof(
-        &self,
-        client: &Client,
-        authenticator: v1::proof::Authenticator,
-        code: String,
-        is_right: bool,
-    ) -> Reply {
-        use v1::confirmation_service_submit_proof_response::Outcome;
-        let request = v1::ConfirmationServiceSubmitProofRequest {
-            subject_id: self.subject.clone(),
-            request_id: new_request_id(),
-            confirmation_id: self.confirmation.clone(),
-            proofs: vec![v1::Proof {
-                authenticator: Some(authenticator),
-                code,
-            }],
-        };
-        let answer = match client.confirmations().submit_proof(request).await {
-            Ok(answer) => answer.into_inner(),
-            Err(status) => return reply_of(&status),
-        };
-        match answer.outcome {
-            Some(Outcome::Accepted(_)) if is_right => Reply::Done,
-            Some(Outcome::Rejected(_)) if !is_right => Reply::Done,
-            Some(Outcome::Accepted(_)) => Reply::Failed("a wrong code was accepted".to_owned()),
-            _ => Reply::Failed("a right code was rejected".to_owned()),
-        }
-    }
-}
-
-/// What an error means to a measurement.
-pub(crate) fn reply_of(status: &Status) -> Reply {
-    match status.code() {
-        Code::ResourceExhausted => Reply::Refused {
-            with_retry: retry_after(status).is_some(),
-        },
-        code => Reply::Failed(format!("{code:?}: {}", status.message())),
+    fn line(&self) -> MutexGuard<'_, VecDeque<Ready>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

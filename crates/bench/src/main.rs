@@ -1,9 +1,11 @@
 //! `countersign-bench`: the product beside the limits of its machine.
 
+mod calls;
 mod ceilings;
 mod crowd;
 mod gateway;
 mod load;
+mod people;
 mod report;
 mod rows;
 mod server;
@@ -14,10 +16,13 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context, Result};
-use clap::{Parser, Subcommand};
+use anyhow::{Context, Result, bail};
+use clap::{Parser, Subcommand, ValueEnum as _};
 
-use crate::{report::Report, rows::Bench};
+use crate::{
+    report::Report,
+    rows::{Bench, Part},
+};
 
 /// Connections of a client to the product, as several services would have.
 const CONNECTIONS: usize = 4;
@@ -54,9 +59,9 @@ struct Options {
     /// Show the difference to an earlier result.
     #[arg(long, value_name = "FILE")]
     compare: Option<PathBuf>,
-    /// Only what has this in its name, with what it is compared to: `totp`, `pin`, `sqlite`, ….
+    /// Only this part, with what it is compared to; may be given again.
     #[arg(long, value_name = "PART")]
-    only: Option<String>,
+    only: Vec<Part>,
     /// The product's binary. Without it, it is built with cargo as it is shipped.
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
@@ -95,14 +100,19 @@ fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<bool> {
-    let (is_all, options) = match arguments.command {
+    let (is_all, parts, options) = match arguments.command {
         Command::ServeNothing { port } => {
             ceilings::serve_nothing(port).await?;
             return Ok(true);
         }
-        Command::Quick(options) => (false, options),
-        Command::All(options) => (true, options),
+        Command::Quick(options) => (false, Part::QUICK.as_slice(), options),
+        Command::All(options) => (true, Part::value_variants(), options),
     };
+    let is_wanted = |part: &Part| options.only.is_empty() || options.only.contains(part);
+    let wanted: Vec<Part> = parts.iter().copied().filter(is_wanted).collect();
+    if wanted.is_empty() {
+        bail!("`quick` does not measure that part: use `all --only`");
+    }
     // Read first: a wrong path should not cost the whole run.
     let earlier = options.compare.as_deref().map(Report::read).transpose()?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -113,8 +123,8 @@ async fn run(arguments: Arguments) -> Result<bool> {
         Some(binary) => binary.canonicalize().context("--binary")?,
         None => gateway::build(root)?,
     };
-    let bench = Bench::start(root, binary, is_all, options.only).await?;
-    let (report, measured) = bench.run().await;
+    let bench = Bench::start(root, binary, is_all).await?;
+    let (report, measured) = bench.run(&wanted).await;
     println!(
         "{}\n\n{}\n\n{}",
         report.table(),

@@ -15,14 +15,17 @@ use std::{
 };
 
 use anyhow::Result;
+use clap::ValueEnum;
 use countersign_keyring::{Keyring, parse_file};
 use countersign_testkit::free_port;
 use tempfile::TempDir;
 
 use crate::{
-    crowd::{self, Crowd, Size},
+    ceilings,
+    crowd::{Crowd, Ready},
     gateway::{self, Gateway},
     load::{Span, Tally},
+    people::{self, Size},
     report::{Report, Row},
     server::Server,
     usage::Watch,
@@ -35,21 +38,47 @@ pub(crate) struct Bench {
     keys: PathBuf,
     keyring: Keyring,
     is_all: bool,
-    only: Option<String>,
     started: Instant,
     _folder: TempDir,
-    ceilings: Ceilings,
+    own: Option<Own>,
     report: Report,
 }
 
-/// What the machine can do at most, as far as it was measured.
-#[derive(Default)]
-struct Ceilings {
-    own: Option<Tally>,
-    own_alone: Option<Tally>,
-    least: Option<Tally>,
-    empty: Option<Tally>,
-    empty_alone: Option<Tally>,
+/// What pgbench does with the product's own statements.
+#[derive(Clone, Copy)]
+struct Own {
+    /// Transactions a second, with 32 clients.
+    rate: f64,
+    /// Microseconds for one, with one client.
+    median_alone: f64,
+}
+
+/// A part of what is measured, with what it is compared to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// Right and wrong codes of authenticator apps.
+    Totp,
+    /// PINs.
+    Pin,
+    /// Memory, and how soon a gateway serves.
+    Gateway,
+    /// Codes on SQLite.
+    Sqlite,
+    /// Logins from the request to the approval.
+    Logins,
+    /// Codes beside a flood of PINs.
+    Flood,
+    /// Everybody at one subject.
+    Subject,
+    /// More than there is room for.
+    Overload,
+    /// A hundred times the subjects.
+    Growth,
+}
+
+impl Part {
+    /// What a short run measures.
+    pub(crate) const QUICK: [Self; 4] = [Self::Totp, Self::Pin, Self::Gateway, Self::Sqlite];
 }
 
 /// The database of people that every measurement begins with a copy of.
@@ -57,12 +86,7 @@ const PEOPLE: &str = "people";
 const COUNT: u64 = 300_000;
 
 impl Bench {
-    pub(crate) async fn start(
-        root: &Path,
-        binary: PathBuf,
-        is_all: bool,
-        only: Option<String>,
-    ) -> Result<Self> {
+    pub(crate) async fn start(root: &Path, binary: PathBuf, is_all: bool) -> Result<Self> {
         let folder = TempDir::new()?;
         let keys = folder.path().join("keys.toml");
         gateway::make_keys(&binary, &keys)?;
@@ -73,59 +97,84 @@ impl Bench {
             keys,
             keyring,
             is_all,
-            only,
             started: Instant::now(),
             _folder: folder,
-            ceilings: Ceilings::default(),
+            own: None,
             report: Report::default(),
         })
     }
 
     /// Measures, and says what was measured although something could not be.
-    pub(crate) async fn run(mut self) -> (Report, Result<()>) {
-        let measured = self.measure().await;
+    pub(crate) async fn run(mut self, parts: &[Part]) -> (Report, Result<()>) {
+        let measured = self.measure(parts).await;
         (self.report, measured)
     }
 
-    async fn measure(&mut self) -> Result<()> {
+    async fn measure(&mut self, parts: &[Part]) -> Result<()> {
         let size = Size {
             people: COUNT,
             logins: 0,
             open: 1,
         };
         let ready = self.people(PEOPLE, size).await?;
-        // Each row has a copy of the database, in which nobody has had their turn yet.
-        let everybody = || Crowd::new(ready.clone());
-        if self.wants("totp") {
-            self.database_ceilings()?;
-            self.empty_calls().await?;
-            self.totp(&everybody()).await?;
-        }
-        if self.wants("pin") {
-            self.pins(&everybody()).await?;
-        }
-        if self.wants("gateway") {
-            self.footprint(&everybody()).await?;
-        }
-        if self.wants("sqlite") {
-            self.sqlite().await?;
-        }
-        if self.is_all && self.wants("create") {
-            self.create_and_decide(&everybody()).await?;
-        }
-        if self.is_all && self.wants("flood") {
-            self.flood_of_pins(&everybody()).await?;
-        }
-        if self.is_all && self.wants("subject") {
-            self.one_subject(&everybody()).await?;
-        }
-        if self.is_all && self.wants("overload") {
-            self.overload(&everybody()).await?;
-        }
-        if self.is_all && self.wants("growth") {
-            self.growth().await?;
+        for part in parts {
+            // Each has a copy of the database, in which nobody has had their turn yet.
+            let everybody = || Crowd::new(ready.clone());
+            match part {
+                Part::Totp => self.totp(&everybody()).await?,
+                Part::Pin => self.pins(&everybody()).await?,
+                Part::Gateway => self.footprint(&everybody()).await?,
+                Part::Sqlite => self.sqlite().await?,
+                Part::Logins => self.logins(&everybody()).await?,
+                Part::Flood => self.flood_of_pins(&everybody()).await?,
+                Part::Subject => self.one_subject(&everybody()).await?,
+                Part::Overload => self.overload(&everybody()).await?,
+                Part::Growth => self.growth().await?,
+            }
         }
         Ok(())
+    }
+
+    /// Measured once for all that are compared to it.
+    fn own(&mut self) -> Result<Own> {
+        if let Some(own) = self.own {
+            return Ok(own);
+        }
+        self.server.copy(PEOPLE, "own")?;
+        ceilings::prepare_own(&self.server, "own")?;
+        let script = ceilings::own_script(&self.keyring, COUNT)?;
+        let many = self.server.pgbench("own", &script, 32, self.seconds())?;
+        self.add(Row::new("pgbench own, 32 clients", &many));
+        let alone = self.server.pgbench("own", &script, 1, 4)?;
+        self.add(Row::new("pgbench own, 1 client", &alone));
+        self.server.drop("own")?;
+        let own = Own {
+            rate: many.rate(),
+            median_alone: median(&alone),
+        };
+        self.own = Some(own);
+        Ok(own)
+    }
+
+    /// Transactions a second.
+    fn least(&mut self) -> Result<f64> {
+        self.server.create("least")?;
+        let script = ceilings::prepare_least(&self.server, "least", COUNT)?;
+        let least = self.server.pgbench("least", &script, 32, self.seconds())?;
+        self.add(Row::new("pgbench least, 32 clients", &least));
+        self.server.drop("least")?;
+        Ok(least.rate())
+    }
+
+    /// Microseconds of a call that does nothing, one in flight.
+    async fn empty_call(&mut self) -> Result<f64> {
+        let nothing = Nothing::start().await?;
+        let span = Span::seconds(1, 3);
+        let many = ceilings::empty_calls(nothing.port, 32, span).await?;
+        self.add(Row::new("empty call, 32 in flight", &many));
+        let alone = ceilings::empty_calls(nothing.port, 1, span).await?;
+        self.add(Row::new("empty call, 1 in flight", &alone));
+        Ok(median(&alone))
     }
 
     /// How long to measure in a short run; a long one takes longer.
@@ -139,10 +188,6 @@ impl Bench {
 
     fn seconds(&self) -> u64 {
         self.span().measured.as_secs()
-    }
-
-    fn wants(&self, name: &str) -> bool {
-        self.only.as_ref().is_none_or(|part| name.contains(part))
     }
 
     /// Says what is being done now.
@@ -161,11 +206,11 @@ impl Bench {
     }
 
     /// Makes a database of people.
-    async fn people(&self, database: &str, size: Size) -> Result<Vec<crowd::Ready>> {
+    async fn people(&self, database: &str, size: Size) -> Result<Vec<Ready>> {
         self.say(&format!("loading {} subjects", size.people));
         self.server.create(database)?;
         gateway::migrate(&self.binary, &self.server.url(database), &self.keys)?;
-        crowd::load(&self.server, database, &self.keyring, size)
+        people::load(&self.server, database, &self.keyring, size)
     }
 
     async fn gateway(&self, database: &str) -> Result<Gateway> {
@@ -179,6 +224,16 @@ impl Bench {
             ("load", std::process::id()),
         ]))
     }
+}
+
+/// In microseconds.
+fn median(tally: &Tally) -> f64 {
+    tally.done.value_at_quantile(0.5) as f64
+}
+
+/// In microseconds.
+fn p99(tally: &Tally) -> f64 {
+    tally.done.value_at_quantile(0.99) as f64
 }
 
 /// The empty server in a process of its own.

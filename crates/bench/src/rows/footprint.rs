@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Bench, PEOPLE, totp::right_codes};
+use super::{Bench, PEOPLE};
 use crate::{
     CONNECTIONS,
+    calls::{each, right_code},
     crowd::Crowd,
-    load::Span,
+    load::{self, Span},
     report::{Goal, Row},
     usage::{peak, resident},
 };
@@ -43,7 +44,8 @@ impl Bench {
         let idle = resident(gateway.id())?;
         let clients = gateway.clients(CONNECTIONS).await?;
         let watch = self.watch(&gateway)?;
-        let codes = right_codes(&clients, crowd, 64, Span::seconds(1, 5)).await?;
+        let codes =
+            load::closed(64, Span::seconds(1, 5), each(&clients, crowd, right_code)).await?;
         let usage = watch.stop();
         let busy = peak(gateway.id())?;
         self.add(

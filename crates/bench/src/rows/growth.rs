@@ -6,11 +6,14 @@ use anyhow::Result;
 use countersign_primitives::{Clock, SystemClock};
 use countersign_totp::Step;
 
-use super::{Bench, totp::right_codes};
+use super::Bench;
 use crate::{
-    CONNECTIONS, ceilings,
-    crowd::{Crowd, Size},
-    load::{Span, Tally},
+    CONNECTIONS,
+    calls::{each, right_code},
+    ceilings,
+    crowd::Crowd,
+    load::{self, Span, Tally},
+    people::Size,
     report::{Goal, Row},
 };
 
@@ -74,7 +77,7 @@ impl Bench {
         tokio::time::sleep(now.until(Step::at(now).next().begins())).await;
         let watch = self.watch(&gateway)?;
         // The load runs on the runtime's worker, and this thread waits for the checkpoint.
-        let codes = tokio::spawn(async move { right_codes(&clients, &crowd, 32, SPAN).await });
+        let codes = tokio::spawn(load::closed(32, SPAN, each(&clients, &crowd, right_code)));
         self.checkpoint_later("grown")?;
         let codes = codes.await??;
         self.add(

@@ -1,13 +1,13 @@
 //! Everybody at one row.
 
 use anyhow::{Context, Result};
-use countersign_client::{Client, new_request_id, v1};
 
 use super::{Bench, PEOPLE};
 use crate::{
     CONNECTIONS,
-    crowd::{Crowd, Ready, reply_of},
-    load::{self, Reply},
+    calls::rename,
+    crowd::Crowd,
+    load,
     report::{Goal, Row},
 };
 
@@ -25,7 +25,7 @@ impl Bench {
         let watch = self.watch(&one)?;
         let renamed = load::closed(64, self.span(), move |worker| {
             let (client, ready) = (clients[worker % clients.len()].clone(), ready.clone());
-            async move { rename(&client, &ready, worker).await }
+            rename(client, ready, format!("phone {worker}"))
         })
         .await?;
         // One that loses every round it has is refused: SUBJECT_BUSY.
@@ -41,18 +41,5 @@ impl Bench {
         );
         drop((one, other));
         self.server.drop("one_subject")
-    }
-}
-
-async fn rename(client: &Client, ready: &Ready, worker: usize) -> Reply {
-    let request = v1::IdentifierServiceRenameRequest {
-        subject_id: ready.subject.clone(),
-        request_id: new_request_id(),
-        identifier_id: ready.identifier.clone(),
-        label: format!("phone {worker}"),
-    };
-    match client.identifiers().rename(request).await {
-        Ok(_) => Reply::Done,
-        Err(status) => reply_of(&status),
     }
 }

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Bench, PEOPLE, pin::open_codes, totp::right_codes};
+use super::{Bench, PEOPLE, p99};
 use crate::{
     CONNECTIONS,
+    calls::{each, right_code},
     crowd::Crowd,
-    load::{Span, Tally},
+    load::{self, Span},
     report::{Goal, Latency, Row},
     usage::{peak, resident},
 };
@@ -21,23 +22,22 @@ impl Bench {
         self.server.copy(PEOPLE, "overload")?;
         let gateway = self.gateway("overload").await?;
         let clients = gateway.clients(CONNECTIONS).await?;
-        let capacity = right_codes(&clients, crowd, 64, Span::seconds(2, 5))
-            .await?
-            .rate();
-        let calm = open_codes(&clients, crowd, 0.3 * capacity, Span::seconds(1, 5)).await?;
-        let p99 = |tally: &Tally| tally.done.value_at_quantile(0.99) as f64;
+        let right = each(&clients, crowd, right_code);
+        let capacity = load::closed(64, Span::seconds(2, 5), right.clone()).await?;
+        let capacity = capacity.rate();
+        let calm = load::open(0.3 * capacity, Span::seconds(1, 5), right.clone()).await?;
         for (times, goodput) in [(2.0, 0.8), (5.0, 0.5)] {
             let before = resident(gateway.id())?;
             let watch = self.watch(&gateway)?;
             let span = Span::seconds(2, 6);
-            let tally = open_codes(&clients, crowd, times * capacity, span).await?;
+            let tally = load::open(times * capacity, span, right.clone()).await?;
             let usage = watch.stop();
             // Two seconds to come to rest are not measured.
             let span = Span {
                 warm_up: Duration::from_secs(2),
                 measured: Duration::from_secs(4),
             };
-            let after = open_codes(&clients, crowd, 0.3 * capacity, span).await?;
+            let after = load::open(0.3 * capacity, span, right.clone()).await?;
             let refusals = Latency::of(&tally.refused);
             let grown = peak(gateway.id())? - before;
             self.add(

@@ -10,12 +10,15 @@ use countersign_workload::Maker;
 use rand::{SeedableRng, rngs::StdRng};
 use tempfile::TempDir;
 
-use super::{Bench, totp::right_codes};
+use super::Bench;
 use crate::{
-    CONNECTIONS, ceilings,
-    crowd::{Crowd, FIRST, Ready},
+    CONNECTIONS,
+    calls::{each, right_code},
+    ceilings,
+    crowd::{Crowd, Ready},
     gateway::{CALLER, Gateway, migrate},
-    load::Tally,
+    load::{self, Reply, Tally},
+    people::{self, FIRST},
     report::{Goal, Row},
     usage::Watch,
 };
@@ -46,7 +49,7 @@ impl Bench {
         let gateway = Gateway::start(&self.binary, &url, &self.keys).await?;
         let clients = gateway.clients(CONNECTIONS).await?;
         let watch = Watch::start(&[("gateway", gateway.id()), ("load", std::process::id())]);
-        let codes = right_codes(&clients, &crowd, 64, self.span()).await?;
+        let codes = load::closed(64, self.span(), each(&clients, &crowd, right_code)).await?;
         self.add(
             Row::new("totp, sqlite, 64 in flight", &codes)
                 .with_goal(Goal::at_least(
@@ -63,13 +66,13 @@ impl Bench {
     async fn load_sqlite(&self, url: &str, people: usize) -> Result<Crowd> {
         let keyring = self.keyring.clone();
         let (ready, changes): (Vec<Ready>, Vec<Change>) = tokio::task::spawn_blocking(move || {
-            let mut maker = Maker::new(keyring, crate::crowd::settings(), CALLER)?;
+            let mut maker = Maker::new(keyring, people::settings(), CALLER)?;
             let made = (0..people as u64).map(|number| {
                 let now = SystemClock.now();
                 let subject = SubjectId::parse((FIRST + number).to_string())?;
                 let (person, row) = maker.person(subject, now)?;
                 let opened = maker.open(&person, row.clone(), now)?;
-                let ready = Ready::new(&person, opened.confirmation);
+                let ready = Ready::new(&person, opened.confirmation, 0);
                 let mut change = opened.change;
                 change.from_version = None;
                 change.secrets = Some(row.secrets);
@@ -137,7 +140,7 @@ async fn commits(
             let written = some.iter().map(|change| storage.apply(change.clone()));
             for applied in futures::future::join_all(written).await {
                 ensure!(applied? == Applied::Written, "a guard missed");
-                tally.count(crate::load::Reply::Done, sent.elapsed());
+                tally.count(Reply::Done, sent.elapsed());
             }
             if start.elapsed().as_secs() >= seconds {
                 break 'measured;
