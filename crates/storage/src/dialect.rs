@@ -1,8 +1,9 @@
 //! Everything in which the two databases differ, and all SQL on the hot path.
 //!
-//! `postgres` and `sqlite` have the same functions. Statements are constant text, so that each
-//! connection prepares them once and finds them again. SQLite reads `$1` as PostgreSQL does, but
-//! changes nothing inside a query: what is one statement there is several here.
+//! `postgres` and `sqlite` have the same functions; `postgres` has those for batches besides, which
+//! `desks` serves. Statements are constant text, so that each connection prepares them once and
+//! finds them again. SQLite reads `$1` as PostgreSQL does, but changes nothing inside a query: what
+//! is one statement there is several here.
 
 pub(crate) mod postgres;
 mod sqlite;
@@ -19,6 +20,7 @@ use sea_orm::{
 };
 
 pub(crate) use self::warm::Warm;
+use crate::{ConnectError, Settings};
 
 /// The statements of a check on PostgreSQL, for a benchmark that runs them without the product.
 pub mod hot {
@@ -27,7 +29,6 @@ pub mod hot {
     /// Writes several changes. Its parameters are arrays: `apply_all` has them.
     pub const APPLY_ALL: &str = super::postgres::APPLY_ALL;
 }
-use crate::{ConnectError, Settings};
 
 /// How many rows a sweep deletes in one commit: few enough that nobody waits for it.
 pub(crate) const SWEEP_BATCH: u64 = 500;
