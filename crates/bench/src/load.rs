@@ -187,11 +187,14 @@ where
                 tick += TICK;
                 sleep_until(tick.into()).await;
             }
-            // Those that are never answered are left out, and fail the row by their absence.
-            let _ = timeout(PATIENCE, async {
-                while requests.join_next().await.is_some() {}
-            })
-            .await;
+            let answered = async { while requests.join_next().await.is_some() {} };
+            if timeout(PATIENCE, answered).await.is_err() {
+                let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+                for _ in 0..requests.len() {
+                    let never = "there was no answer".to_owned();
+                    tally.count(Reply::Failed(never), PATIENCE);
+                }
+            }
         })
     };
     arrivals.await?;
