@@ -44,9 +44,21 @@ impl Ready {
         self.code_at(SystemClock.now().as_millis() + 30_000 * self.shift)
     }
 
-    /// A code of the right form that is wrong by now.
+    /// A code of the right form that is wrong now, and a step later too: among a million codes
+    /// some old ones are right again by chance.
     pub(crate) fn wrong_code(&self) -> String {
-        self.code_at(SystemClock.now().as_millis() - 3_600_000)
+        let now = SystemClock.now().as_millis();
+        let right: Vec<String> = (-1..=2)
+            .map(|step| self.code_at(now + step * STEP))
+            .collect();
+        let mut before = now - 10 * STEP;
+        loop {
+            let code = self.code_at(before);
+            if !right.contains(&code) {
+                return code;
+            }
+            before -= STEP;
+        }
     }
 
     fn code_at(&self, millis: i64) -> String {
@@ -54,6 +66,9 @@ impl Ready {
         self.app.code(step).expose_secret().to_owned()
     }
 }
+
+/// The length of a step in milliseconds.
+const STEP: i64 = 30_000;
 
 /// Those whose turn is still to come.
 #[derive(Clone)]
