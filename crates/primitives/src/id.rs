@@ -66,6 +66,10 @@ id! {
     IdentifierId
 }
 id! {
+    /// Names one list of backup codes that was shown and is to be kept or dropped.
+    CodeListId
+}
+id! {
     /// Names one confirmation of a subject.
     ConfirmationId
 }

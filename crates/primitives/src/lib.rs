@@ -14,7 +14,7 @@ mod throttle;
 mod time;
 
 pub use digest::{Digest, Digester};
-pub use id::{ConfirmationId, IdentifierId, ParseIdError, RequestId};
+pub use id::{CodeListId, ConfirmationId, IdentifierId, ParseIdError, RequestId};
 pub use label::{Label, LabelError, MAX_LABEL_BYTES};
 pub use secrecy::{ExposeSecret, SecretString};
 pub use secret::SecretBytes;
