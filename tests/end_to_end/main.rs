@@ -3,6 +3,8 @@
 //! A binary with its own `main`, so that it can say what it left out where a server or a tool is
 //! missing. `tests/run` gives it everything; alone it runs what needs no server.
 
+mod backup_code_races;
+mod backup_codes;
 mod budgets;
 mod campaign;
 mod confirmed_settings;
@@ -54,6 +56,8 @@ fn main() -> ExitCode {
     enrolment::add(&mut suite);
     enrolment_limits::add(&mut suite);
     oathtool::add(&mut suite);
+    backup_codes::add(&mut suite);
+    backup_code_races::add(&mut suite);
     purposes::add(&mut suite);
     disabling::add(&mut suite);
     pin::add(&mut suite);

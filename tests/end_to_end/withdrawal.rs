@@ -99,12 +99,15 @@ async fn some_on(backend: Backend) -> Result<()> {
 
 async fn missing(backend: Backend) -> Result<()> {
     let world = World::new(backend).await?;
-    let totp = vec![i32::from(IdentifierKind::Totp)];
+    let any = vec![
+        i32::from(IdentifierKind::Totp),
+        i32::from(IdentifierKind::BackupCodes),
+    ];
     let (without_pin, _) = world.owner(&[Purpose::Withdrawal]).await?;
     world.platform.reset_pin(&without_pin).await?;
     let cases = [
-        (Person::new(), true, totp.clone()),
-        (world.somebody().await?, false, totp),
+        (Person::new(), true, any.clone()),
+        (world.somebody().await?, false, any),
         (without_pin, true, Vec::new()),
     ];
     for (person, pin, kinds) in cases {

@@ -6,4 +6,5 @@ pub(crate) mod demo;
 pub(crate) mod dev;
 pub(crate) mod keys;
 pub(crate) mod migrate;
+pub(crate) mod policy;
 pub(crate) mod serve;

@@ -4,6 +4,7 @@
 //! error names its key and says what would be right.
 
 mod check;
+mod policy;
 
 use std::{
     fs,
@@ -24,6 +25,7 @@ use figment::{
 };
 use serde::{Deserialize, Serialize, Serializer};
 
+pub(crate) use self::policy::{Policy, read_policy};
 use crate::{database_url, logs};
 
 /// What environment variables that set a key begin with.
@@ -42,7 +44,9 @@ pub(crate) struct Config {
     pub(crate) issuer: String,
     pub(crate) database: Database,
     pub(crate) keys: Keys,
+    pub(crate) policy: Policy,
     pub(crate) pin: Pin,
+    pub(crate) backup_codes: BackupCodes,
     pub(crate) hash: Hash,
     pub(crate) throttle: Throttle,
     pub(crate) confirmation: Confirmation,
@@ -69,6 +73,13 @@ pub(crate) struct Keys {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Pin {
     pub(crate) min_digits: usize,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct BackupCodes {
+    pub(crate) codes: usize,
+    pub(crate) finish_within_seconds: u64,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -124,7 +135,7 @@ pub(crate) struct Log {
 }
 
 impl Config {
-    /// Reads a file and the environment, and checks what they say.
+    /// Reads a file, the environment and the policy file that they name, and checks what they say.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path)
             .with_context(|| format!("the configuration {} cannot be read", path.display()))?;
@@ -147,6 +158,7 @@ impl Config {
         }
         config.throttle.warn_at = Some(config.throttle.warnings());
         config.keys.file = folder.join(&config.keys.file);
+        config.policy.read(folder)?;
         let url = database_url::resolved(config.database.url.expose_secret(), folder)?;
         config.database.url = SecretString::from(url);
         Ok(config)
@@ -156,7 +168,11 @@ impl Config {
     pub(crate) fn settings(&self) -> Settings {
         let mut settings = Settings::default();
         settings.issuer.clone_from(&self.issuer);
+        settings.policy.clone_from(self.policy.in_force());
         settings.pin.min_digits = self.pin.min_digits;
+        settings.backup_codes = self.backup_codes.codes;
+        settings.limits.code_list_life =
+            Duration::from_secs(self.backup_codes.finish_within_seconds);
         settings.hash_cost = self.hash.cost();
         settings.throttle = ThrottleRules {
             failures_per_lock: self.throttle.failures_per_lock,
@@ -294,7 +310,9 @@ impl Default for Config {
             issuer: Settings::default().issuer,
             database: Database::default(),
             keys: Keys::default(),
+            policy: Policy::default(),
             pin: Pin::default(),
+            backup_codes: BackupCodes::default(),
             hash: Hash::default(),
             throttle: Throttle::default(),
             confirmation: Confirmation::default(),
@@ -318,6 +336,16 @@ impl Default for Pin {
     fn default() -> Self {
         let min_digits = Settings::default().pin.min_digits;
         Self { min_digits }
+    }
+}
+
+impl Default for BackupCodes {
+    fn default() -> Self {
+        let settings = Settings::default();
+        Self {
+            codes: settings.backup_codes,
+            finish_within_seconds: settings.limits.code_list_life.as_secs(),
+        }
     }
 }
 

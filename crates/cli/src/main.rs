@@ -18,7 +18,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    admin::Admin, config::Config, demo::Demo, dev::Dev, keys::Keys, migrate::Migrate, serve::Serve,
+    admin::Admin, config::Config, demo::Demo, dev::Dev, keys::Keys, migrate::Migrate,
+    policy::Policy, serve::Serve,
 };
 
 /// Countersign confirms logins and withdrawals with a second factor.
@@ -35,6 +36,7 @@ Begin here:
 
 In production:
   countersign keys init keys.toml
+  countersign policy show                what each operation has to be confirmed with
   countersign config check --config countersign.toml
   countersign migrate --config countersign.toml
   countersign serve --config countersign.toml
@@ -53,6 +55,7 @@ enum Command {
     Serve(Serve),
     Migrate(Migrate),
     Config(Config),
+    Policy(Policy),
     Keys(Keys),
     Admin(Admin),
 }
@@ -75,6 +78,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve(serve) => server::block_on(serve.run()),
         Command::Migrate(migrate) => server::block_on(migrate.run()),
         Command::Config(config) => config.run(),
+        Command::Policy(policy) => policy.run(),
         Command::Keys(keys) => keys.run(),
         Command::Admin(admin) => server::block_on(admin.run()),
     }

@@ -24,6 +24,7 @@ mod retry;
 use std::time::Duration;
 
 use countersign_proto::v1::{
+    backup_code_service_client::BackupCodeServiceClient,
     confirmation_service_client::ConfirmationServiceClient,
     identifier_service_client::IdentifierServiceClient, pin_service_client::PinServiceClient,
     totp_service_client::TotpServiceClient,
@@ -116,6 +117,11 @@ impl Client {
     /// PinService.
     pub fn pins(&self) -> PinServiceClient<NamedChannel> {
         PinServiceClient::new(self.named())
+    }
+
+    /// BackupCodeService.
+    pub fn backup_codes(&self) -> BackupCodeServiceClient<NamedChannel> {
+        BackupCodeServiceClient::new(self.named())
     }
 
     /// TotpService.

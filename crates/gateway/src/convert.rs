@@ -1,6 +1,7 @@
 //! Wire to domain with every violation at once, and domain to wire.
 
 pub(crate) mod confirmation;
+pub(crate) mod event;
 pub(crate) mod identifier;
 pub(crate) mod operation;
 pub(crate) mod proofs;
@@ -8,7 +9,7 @@ pub(crate) mod proofs;
 use std::fmt::Display;
 
 use countersign_mfa::{Call, Caller};
-use countersign_primitives::{RequestId, SecretBytes, SubjectId, Timestamp};
+use countersign_primitives::{Label, RequestId, SecretBytes, SubjectId, Timestamp};
 use countersign_proto::v1 as wire;
 use countersign_security_identifiers::{Purpose, PurposeSet};
 use prost::Message;
@@ -68,6 +69,20 @@ impl Reader {
             request: request_id?,
             body: SecretBytes::new(request.encode_to_vec()),
         })
+    }
+
+    /// A name that may be left out.
+    pub(crate) fn label(&mut self, label: &str) -> Option<Option<Label>> {
+        match label {
+            "" => Some(None),
+            label => self.take("label", Label::parse(label)).map(Some),
+        }
+    }
+
+    /// How much a page is to hold.
+    pub(crate) fn page_size(&mut self, size: i32) -> Option<usize> {
+        let size = usize::try_from(size).map_err(|_| "must not be negative");
+        self.take("page_size", size)
     }
 
     /// Purposes of a repeated field.

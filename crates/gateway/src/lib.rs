@@ -16,6 +16,7 @@ use countersign_mfa::{Entropy, Platform, ports::Upkeep};
 use countersign_proto::{
     FILE_DESCRIPTOR_SET,
     v1::{
+        backup_code_service_server::BackupCodeServiceServer,
         confirmation_service_server::ConfirmationServiceServer,
         identifier_service_server::IdentifierServiceServer, pin_service_server::PinServiceServer,
         totp_service_server::TotpServiceServer,
@@ -29,7 +30,10 @@ pub use caller::CALLER_METADATA;
 
 use crate::{
     edge::{EdgeLayer, Refusals},
-    services::{confirmation::Confirmations, identifier::Identifiers, pin::Pins, totp::Totps},
+    services::{
+        backup_code::BackupCodes, confirmation::Confirmations, identifier::Identifiers, pin::Pins,
+        totp::Totps,
+    },
 };
 
 /// The largest request. The largest that means anything is a custom operation of 32 fields.
@@ -45,8 +49,9 @@ const DRAIN: Duration = Duration::from_secs(10);
 const LAST_WORD: Duration = Duration::from_millis(100);
 
 /// What the health service knows: the whole server, and each service.
-const SERVICES: [&str; 5] = [
+const SERVICES: [&str; 6] = [
     "",
+    "countersign.v1.BackupCodeService",
     "countersign.v1.ConfirmationService",
     "countersign.v1.IdentifierService",
     "countersign.v1.PinService",
@@ -114,6 +119,10 @@ pub async fn serve(
         .layer(edge)
         .add_service(health)
         .add_optional_service(reflection)
+        .add_service(
+            BackupCodeServiceServer::new(BackupCodes(Arc::clone(platform)))
+                .max_decoding_message_size(MAX_REQUEST_BYTES),
+        )
         .add_service(
             ConfirmationServiceServer::new(Confirmations(Arc::clone(platform)))
                 .max_decoding_message_size(MAX_REQUEST_BYTES),

@@ -1,5 +1,6 @@
 //! The services: decode, call, encode, and nothing else.
 
+pub(crate) mod backup_code;
 pub(crate) mod confirmation;
 pub(crate) mod identifier;
 pub(crate) mod pin;

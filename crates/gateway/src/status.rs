@@ -46,6 +46,9 @@ pub(crate) fn of_error(error: Error) -> Status {
         Error::PinNotSet => precondition(ErrorReason::PinNotSet, text),
         Error::PinAlreadySet => precondition(ErrorReason::PinAlreadySet, text),
         Error::LastIdentifier => precondition(ErrorReason::LastIdentifier, text),
+        Error::LastCodeReserved { left } => last_code_reserved(text, left),
+        Error::BackupCodesEnabled => precondition(ErrorReason::BackupCodesEnabled, text),
+        Error::CodeListNotFound => failed(Code::NotFound, ErrorReason::CodeListNotFound, text),
         Error::IdentifierNotEnabled => precondition(ErrorReason::IdentifierNotEnabled, text),
         Error::Denied(Obstacle::RecoveryRequired, _) => {
             precondition(ErrorReason::RecoveryRequired, text)
@@ -107,15 +110,6 @@ pub(crate) fn invalid(violations: Vec<FieldViolation>) -> Status {
     Status::with_error_details(Code::InvalidArgument, text, details)
 }
 
-/// The status of a settings change that is authorized by a confirmation.
-pub(crate) fn confirmation_authorization_unavailable() -> Status {
-    failed(
-        Code::Unimplemented,
-        ErrorReason::ConfirmationAuthorizationUnavailable,
-        "a settings change cannot be authorized by a confirmation yet: use `proofs`",
-    )
-}
-
 /// The status of a request that came to a full room.
 pub(crate) fn server_busy() -> Status {
     busy(ErrorReason::ServerBusy, Error::ServerBusy.to_string())
@@ -167,9 +161,18 @@ fn in_state(reason: ErrorReason, text: String, state: StateView) -> Status {
         StateView::Cancelled => "CANCELLED",
         StateView::Redeemed => "REDEEMED",
     };
-    let metadata = HashMap::from([("state".to_owned(), state.to_owned())]);
-    let details = ErrorDetails::with_error_info(name(reason), DOMAIN, metadata);
     let text = format!("{text}: it is {state}");
+    precondition_with(reason, text, "state", state.to_owned())
+}
+
+fn last_code_reserved(text: String, left: usize) -> Status {
+    let reason = ErrorReason::LastCodeReserved;
+    precondition_with(reason, text, "codes_left", left.to_string())
+}
+
+fn precondition_with(reason: ErrorReason, text: String, key: &str, value: String) -> Status {
+    let metadata = HashMap::from([(key.to_owned(), value)]);
+    let details = ErrorDetails::with_error_info(name(reason), DOMAIN, metadata);
     Status::with_error_details(Code::FailedPrecondition, text, details)
 }
 

@@ -77,7 +77,7 @@ impl Platform {
             pin: PinView::new(&registry, now),
             pin_failures: registry.pin().map_or(0, |entry| entry.failures()),
             identifiers: identifiers.chain(gone).collect(),
-            events: self.store.events(subject, EVENTS_SHOWN).await?,
+            events: self.store.events(subject, None, EVENTS_SHOWN).await?,
         })
     }
 
@@ -124,7 +124,9 @@ impl Platform {
 
 impl UseCase for Act<'_> {
     type Answer = ();
-    const METHOD: Method = Method::named("countersign admin");
+    fn method(&self) -> Method {
+        Method::named("countersign admin")
+    }
 
     fn decide(
         &self,

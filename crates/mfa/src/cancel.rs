@@ -33,7 +33,9 @@ impl Platform {
 
 impl UseCase for Cancel {
     type Answer = ConfirmationView;
-    const METHOD: Method = Method::named("ConfirmationService.Cancel");
+    fn method(&self) -> Method {
+        Method::named("ConfirmationService.Cancel")
+    }
 
     fn confirmation(&self) -> Option<ConfirmationId> {
         Some(self.confirmation)

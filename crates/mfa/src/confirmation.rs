@@ -8,6 +8,7 @@ use minicbor::{CborLen, Decode, Encode};
 
 use crate::{
     Caller, Error,
+    event::Fact,
     view::{OptionView, PathView},
 };
 
@@ -87,6 +88,20 @@ impl Passed {
     fn still_stands(&self, registry: &Registry) -> bool {
         bound_at(registry, self.authenticator) == Some(self.bound_at)
     }
+}
+
+/// Whether an approved confirmation permits an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Approval {
+    /// It does.
+    Stands {
+        /// When it was approved.
+        at: Timestamp,
+    },
+    /// The operation is another one.
+    OperationMismatch,
+    /// An authenticator whose proof passed is no longer what it was.
+    AuthenticatorChanged,
 }
 
 /// The state of a confirmation as callers see it.
@@ -271,11 +286,57 @@ impl Confirmation {
         is_last
     }
 
-    /// Whether every authenticator that passed is still what it was then.
-    pub(crate) fn still_stands(&self, registry: &Registry) -> bool {
-        self.passed
-            .iter()
-            .all(|passed| passed.still_stands(registry))
+    /// Whether it permits the operation with this digest now.
+    ///
+    /// # Errors
+    /// [`Error::ConfirmationNotApproved`], [`Error::ConfirmationExpired`],
+    /// [`Error::AlreadyRedeemed`].
+    pub(crate) fn approval(
+        &self,
+        operation: Digest,
+        registry: &Registry,
+        now: Timestamp,
+    ) -> Result<Approval, Error> {
+        let at = match (self.phase, self.state(now)) {
+            (_, StateView::Expired) => return Err(Error::ConfirmationExpired),
+            (_, StateView::Redeemed) => return Err(Error::AlreadyRedeemed),
+            (Phase::Approved { at, .. }, _) => at,
+            (_, state) => return Err(Error::ConfirmationNotApproved(state)),
+        };
+        let still_stands = |passed: &Passed| passed.still_stands(registry);
+        Ok(if operation != self.digest {
+            Approval::OperationMismatch
+        } else if !self.passed.iter().all(still_stands) {
+            Approval::AuthenticatorChanged
+        } else {
+            Approval::Stands { at }
+        })
+    }
+
+    /// Permits its operation, once: approved at `at`.
+    pub(crate) const fn redeem(&mut self, at: Timestamp, now: Timestamp) -> Fact {
+        self.phase = Phase::Redeemed {
+            approved_at: at,
+            at: now,
+        };
+        Fact::Redeemed {
+            confirmation: self.id,
+        }
+    }
+
+    /// Whose proofs passed.
+    pub(crate) fn passed_by(&self) -> Vec<AuthenticatorRef> {
+        let passed = self.passed.iter();
+        passed.map(|passed| passed.authenticator).collect()
+    }
+
+    /// Withdraws it where it was open when the database was restored from a backup: what was done
+    /// with it since the backup is not known.
+    pub(crate) fn void_after_restore(&mut self, restored_at: Timestamp) {
+        let is_open = matches!(self.phase, Phase::Pending(_) | Phase::Approved { .. });
+        if is_open && self.created_at <= restored_at {
+            self.phase = Phase::Cancelled(restored_at);
+        }
     }
 
     /// What callers see at an instant.

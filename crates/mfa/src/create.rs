@@ -1,8 +1,8 @@
 //! Asks for a decision about an operation.
 
-use countersign_policy::{Missing, Ruling};
+use countersign_policy::{self as policy, Missing, Ruling};
 use countersign_primitives::ConfirmationId;
-use countersign_security_identifiers::{Kind, Limits, Obstacle, OpenConfirmation, Path};
+use countersign_security_identifiers::{Kind, Obstacle, OpenConfirmation, Path, Use};
 use minicbor::{CborLen, Decode, Encode};
 use rand::rngs::StdRng;
 
@@ -57,6 +57,9 @@ pub enum DenialView {
     /// An operator has to help.
     #[n(1)]
     RecoveryRequired,
+    /// The policy lets no such operation go on.
+    #[n(2)]
+    RefusedByPolicy,
 }
 
 impl From<Obstacle> for DenialView {
@@ -80,7 +83,9 @@ impl Platform {
 
 impl UseCase for Create {
     type Answer = Created;
-    const METHOD: Method = Method::named("ConfirmationService.Create");
+    fn method(&self) -> Method {
+        Method::named("ConfirmationService.Create")
+    }
 
     fn decide(
         &self,
@@ -89,8 +94,8 @@ impl UseCase for Create {
         _: &Hashes,
         rng: &mut StdRng,
     ) -> Result<Decision<Created>, Error> {
-        let operation = self.operation.kind();
-        let (answer, fact) = match self.rule(snapshot, &context.settings.limits)? {
+        let operation = self.operation.kind().into();
+        let (answer, fact) = match self.rule(snapshot, context)? {
             Ruling::Required(paths) => return self.open(paths, snapshot, context, rng),
             Ruling::NotRequired => (Created::NotRequired, Fact::NotRequired { operation }),
             Ruling::EnrolmentRequired(Missing { pin, kinds }) => (
@@ -101,7 +106,14 @@ impl UseCase for Create {
                 Created::Denied(obstacle.into()),
                 Fact::Denied {
                     operation,
-                    reason: obstacle_name(obstacle),
+                    reason: obstacle_name(obstacle).into(),
+                },
+            ),
+            Ruling::Refused => (
+                Created::Denied(DenialView::RefusedByPolicy),
+                Fact::Denied {
+                    operation,
+                    reason: "REFUSED_BY_POLICY".into(),
                 },
             ),
         };
@@ -125,21 +137,27 @@ impl Create {
         facts
     }
 
-    fn rule(&self, snapshot: &Snapshot, limits: &Limits) -> Result<Ruling, Error> {
+    fn rule(&self, snapshot: &Snapshot, context: &Context<'_>) -> Result<Ruling, Error> {
         let Snapshot { registry, now, .. } = snapshot;
-        match (&self.operation, self.operation.policy_case()) {
-            (Operation::SettingsChange(change), _) => {
-                let paths = change.paths(snapshot, limits)?;
-                let purpose = self.operation.purpose();
-                Ok(match registry.obstacle(&paths, purpose, *now) {
+        let operation = match &self.operation {
+            Operation::SettingsChange(change) => {
+                let paths = change.paths(snapshot, context)?;
+                let aim = Use::from(self.operation.purpose());
+                return Ok(match registry.obstacle(&paths, aim, *now) {
                     Some(obstacle) => Ruling::Denied(obstacle),
                     None if paths.iter().any(|path| path.stages.is_empty()) => Ruling::NotRequired,
                     None => Ruling::Required(paths),
-                })
+                });
             }
-            (_, Some(case)) => Ok(countersign_policy::rule(case, registry, *now)),
-            (_, None) => Ok(Ruling::Denied(Obstacle::RecoveryRequired)),
-        }
+            Operation::Login(_) => policy::Operation::Login,
+            Operation::Withdrawal(withdrawal) => policy::Operation::Withdrawal {
+                payment_method: &withdrawal.payment_method,
+            },
+            Operation::Custom(custom) => policy::Operation::Custom { kind: &custom.kind },
+        };
+        let caller = context.call.caller.as_str();
+        let case = policy::Case { caller, operation };
+        Ok(context.settings.policy.rule(&case, registry, *now))
     }
 
     fn open(
@@ -158,7 +176,7 @@ impl Create {
             .open_confirmation(OpenConfirmation { id, expires_at }, &settings.limits, now)
             .map_err(|error| Error::of_registry(error, now))?;
 
-        let offers = OptionView::of_paths(&paths, &registry, purpose, now);
+        let offers = OptionView::of_paths(&paths, &registry, purpose.into(), now);
         let confirmation = Confirmation {
             id,
             caller: context.call.caller.as_str().to_owned(),
@@ -176,7 +194,7 @@ impl Create {
         };
         let created = Fact::ConfirmationCreated {
             confirmation: id,
-            operation: self.operation.kind(),
+            operation: self.operation.kind().into(),
             digest: format!("{:?}", confirmation.digest),
         };
         let view = confirmation.view(&registry, now);

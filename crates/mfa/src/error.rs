@@ -51,6 +51,19 @@ pub enum Error {
     /// The subject has a PIN.
     #[error("the subject has a PIN already")]
     PinAlreadySet,
+    /// The set of backup codes has no code to spare: what is left is for disabling the set and for
+    /// making more codes.
+    #[error("the last backup code is reserved for disabling the codes or making more")]
+    LastCodeReserved {
+        /// How many codes are left: one, or none.
+        left: usize,
+    },
+    /// The subject has a set of backup codes.
+    #[error("the subject has backup codes already: make more, or disable them first")]
+    BackupCodesEnabled,
+    /// The list of backup codes has lapsed, was replaced, or is another caller's.
+    #[error("there is no such list of backup codes, or it has lapsed")]
+    CodeListNotFound,
     /// No other identifier would be left, and that was not confirmed.
     #[error("this is the last identifier: `confirm_last` must be set to disable it")]
     LastIdentifier,
@@ -82,7 +95,7 @@ pub enum Error {
     #[error("the server has as many requests as it can answer in time")]
     ServerBusy,
     /// Too many hashes wait.
-    #[error("too many PINs are being checked")]
+    #[error("too many PINs and backup codes are being checked")]
     HashPoolBusy,
     /// A dependency is down: nothing was written.
     #[error("the database is not available")]
@@ -123,6 +136,7 @@ impl Error {
             RegistryError::NoSuchIdentifier | RegistryError::NoSuchEnrolment => {
                 Self::IdentifierNotFound
             }
+            RegistryError::NoSuchCodeList => Self::CodeListNotFound,
             RegistryError::NotEnabled => Self::IdentifierNotEnabled,
             RegistryError::TooManyIdentifiers => Self::TooManyIdentifiers,
             RegistryError::TooManyEnrolments { retry_at: at } => {

@@ -2,23 +2,26 @@
 //!
 //! A fact names ids, kinds and reasons; never a code, a secret or a contact.
 
+use std::borrow::Cow;
+
+use countersign_backup_codes as backup_codes;
 use countersign_pin as pin;
 use countersign_primitives::{ConfirmationId, IdentifierId, Timestamp};
 use countersign_security_identifiers::{AuthenticatorRef, Kind, Obstacle, Purpose};
 use countersign_totp as totp;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 /// One thing that happened to a subject.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "fact", rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum Fact {
     /// A confirmation is pending from now on.
     ConfirmationCreated {
         /// Which.
-        #[serde(serialize_with = "show_id")]
+        #[serde(with = "text")]
         confirmation: ConfirmationId,
         /// Of what kind of operation.
-        operation: &'static str,
+        operation: Cow<'static, str>,
         /// The operation's digest, in hexadecimal.
         digest: String,
     },
@@ -32,42 +35,42 @@ pub(crate) enum Fact {
     /// An operation went on without a proof: the subject chose so.
     NotRequired {
         /// The kind of operation.
-        operation: &'static str,
+        operation: Cow<'static, str>,
     },
     /// An operation was refused until the subject enrols.
     EnrolmentRequired {
         /// The kind of operation.
-        operation: &'static str,
+        operation: Cow<'static, str>,
     },
     /// An operation was refused.
     Denied {
         /// The kind of operation.
-        operation: &'static str,
+        operation: Cow<'static, str>,
         /// Why.
-        reason: &'static str,
+        reason: Cow<'static, str>,
     },
     /// A proof was right and is used up.
     ProofAccepted {
         /// Whose proof.
-        #[serde(serialize_with = "show_authenticator")]
+        #[serde(with = "authenticator")]
         authenticator: AuthenticatorRef,
         /// For what.
-        #[serde(serialize_with = "show_purpose")]
+        #[serde(with = "purpose")]
         purpose: Purpose,
     },
     /// A proof was right, but another one of the same call was not, so nothing was used up.
     ProofUnused {
         /// Whose proof.
-        #[serde(serialize_with = "show_authenticator")]
+        #[serde(with = "authenticator")]
         authenticator: AuthenticatorRef,
     },
     /// A proof was not accepted.
     ProofRejected {
         /// Whose proof.
-        #[serde(serialize_with = "show_authenticator")]
+        #[serde(with = "authenticator")]
         authenticator: AuthenticatorRef,
         /// For what.
-        #[serde(serialize_with = "show_purpose")]
+        #[serde(with = "purpose")]
         purpose: Purpose,
         /// The true reason, which no caller is told.
         reason: RejectionReason,
@@ -75,7 +78,7 @@ pub(crate) enum Fact {
     /// A code typed in an enrolment was not accepted.
     EnrolmentCodeRejected {
         /// Of which identifier.
-        #[serde(serialize_with = "show_id")]
+        #[serde(with = "text")]
         identifier: IdentifierId,
         /// The true reason.
         reason: RejectionReason,
@@ -83,19 +86,19 @@ pub(crate) enum Fact {
     /// Failures in a row locked an authenticator for a purpose.
     Locked {
         /// Which.
-        #[serde(serialize_with = "show_authenticator")]
+        #[serde(with = "authenticator")]
         authenticator: AuthenticatorRef,
         /// For what.
-        #[serde(serialize_with = "show_purpose")]
+        #[serde(with = "purpose")]
         purpose: Purpose,
         /// Until when, in epoch milliseconds.
-        #[serde(serialize_with = "show_millis")]
+        #[serde(with = "millis")]
         until: Timestamp,
     },
     /// Failures in a row near the cap: the subject should be told.
     CapNear {
         /// Of which authenticator.
-        #[serde(serialize_with = "show_authenticator")]
+        #[serde(with = "authenticator")]
         authenticator: AuthenticatorRef,
         /// How many.
         failures: u32,
@@ -103,43 +106,51 @@ pub(crate) enum Fact {
     /// Failures in a row disabled an authenticator.
     DisabledByCap {
         /// Which.
-        #[serde(serialize_with = "show_authenticator")]
+        #[serde(with = "authenticator")]
         authenticator: AuthenticatorRef,
+    },
+    /// Backup codes run out: the subject should be told to make more.
+    CodesLow {
+        /// Of which set.
+        #[serde(with = "text")]
+        identifier: IdentifierId,
+        /// How many are left.
+        left: usize,
     },
     /// Every stage was passed.
     Approved {
         /// Which confirmation.
-        #[serde(serialize_with = "show_id")]
+        #[serde(with = "text")]
         confirmation: ConfirmationId,
     },
     /// The attempts of a confirmation are used up.
     Failed {
         /// Which confirmation.
-        #[serde(serialize_with = "show_id")]
+        #[serde(with = "text")]
         confirmation: ConfirmationId,
     },
     /// The caller withdrew a confirmation.
     Cancelled {
         /// Which confirmation.
-        #[serde(serialize_with = "show_id")]
+        #[serde(with = "text")]
         confirmation: ConfirmationId,
     },
     /// An approved operation may go on: once.
     Redeemed {
         /// Which confirmation.
-        #[serde(serialize_with = "show_id")]
+        #[serde(with = "text")]
         confirmation: ConfirmationId,
     },
     /// A caller tried to redeem a confirmation for another operation.
     OperationMismatch {
         /// Which confirmation.
-        #[serde(serialize_with = "show_id")]
+        #[serde(with = "text")]
         confirmation: ConfirmationId,
     },
     /// A caller tried to redeem a confirmation whose authenticators have changed since.
     RedeemRefused {
         /// Which confirmation.
-        #[serde(serialize_with = "show_id")]
+        #[serde(with = "text")]
         confirmation: ConfirmationId,
     },
     /// A first PIN was set.
@@ -151,59 +162,82 @@ pub(crate) enum Fact {
     /// An enrolment has begun.
     EnrolmentBegun {
         /// Of which identifier.
-        #[serde(serialize_with = "show_id")]
+        #[serde(with = "text")]
         identifier: IdentifierId,
         /// Of what kind.
-        #[serde(serialize_with = "show_kind")]
+        #[serde(with = "kind")]
         kind: Kind,
     },
     /// An identifier was enabled.
     Enabled {
         /// Which.
-        #[serde(serialize_with = "show_id")]
+        #[serde(with = "text")]
         identifier: IdentifierId,
         /// Of what kind.
-        #[serde(serialize_with = "show_kind")]
+        #[serde(with = "kind")]
         kind: Kind,
+    },
+    /// More codes were made for a set of backup codes; they wait to be finished.
+    CodesMade {
+        /// Of which set.
+        #[serde(with = "text")]
+        identifier: IdentifierId,
+    },
+    /// New backup codes are in force, and the earlier ones void.
+    CodesReplaced {
+        /// Of which set.
+        #[serde(with = "text")]
+        identifier: IdentifierId,
     },
     /// An identifier was switched on.
     SwitchedOn {
         /// Which.
-        #[serde(serialize_with = "show_id")]
+        #[serde(with = "text")]
         identifier: IdentifierId,
         /// For what.
-        #[serde(serialize_with = "show_purpose")]
+        #[serde(with = "purpose")]
         purpose: Purpose,
     },
     /// An identifier was switched off: a weakening change.
     SwitchedOff {
         /// Which.
-        #[serde(serialize_with = "show_id")]
+        #[serde(with = "text")]
         identifier: IdentifierId,
         /// For what.
-        #[serde(serialize_with = "show_purpose")]
+        #[serde(with = "purpose")]
         purpose: Purpose,
     },
     /// An identifier was given another name.
     Renamed {
         /// Which.
-        #[serde(serialize_with = "show_id")]
+        #[serde(with = "text")]
         identifier: IdentifierId,
     },
     /// An identifier was disabled: a weakening change.
     Disabled {
         /// Which.
-        #[serde(serialize_with = "show_id")]
+        #[serde(with = "text")]
         identifier: IdentifierId,
     },
     /// An identifier was disabled without a code of its own: its owner has lost access to it.
     LostAccess {
         /// Which.
-        #[serde(serialize_with = "show_id")]
+        #[serde(with = "text")]
         identifier: IdentifierId,
     },
     /// An operator ended the locks.
     Unlocked,
+    /// An app was taken over from another system, and is enabled.
+    Imported {
+        /// Which.
+        #[serde(with = "text")]
+        identifier: IdentifierId,
+    },
+    /// The database was restored from a backup: codes used before are not accepted, and lists of
+    /// backup codes and open confirmations are void.
+    Restored,
+    /// The subject's secrets and personal data were erased.
+    Erased,
     /// An operator did this, for this reason.
     ByOperator {
         /// The reason given.
@@ -212,7 +246,7 @@ pub(crate) enum Fact {
 }
 
 /// Why a proof was not accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum RejectionReason {
     /// Wrong.
@@ -221,12 +255,16 @@ pub(crate) enum RejectionReason {
     Malformed,
     /// Right, but used before.
     Replayed,
+    /// A right backup code, which a list that waits to be finished was made for.
+    Held,
     /// The authenticator is not enrolled.
     NotEnrolled,
     /// Not checked: the authenticator is locked.
     Locked,
     /// Not checked: the authenticator reached the failure cap.
     Capped,
+    /// Not checked: the last backup code is reserved.
+    Reserved,
 }
 
 impl From<totp::Rejection> for RejectionReason {
@@ -235,6 +273,16 @@ impl From<totp::Rejection> for RejectionReason {
             totp::Rejection::Malformed => Self::Malformed,
             totp::Rejection::Wrong => Self::Wrong,
             totp::Rejection::Replayed => Self::Replayed,
+        }
+    }
+}
+
+impl From<backup_codes::Rejection> for RejectionReason {
+    fn from(rejection: backup_codes::Rejection) -> Self {
+        match rejection {
+            backup_codes::Rejection::Malformed => Self::Malformed,
+            backup_codes::Rejection::Wrong => Self::Wrong,
+            backup_codes::Rejection::Used => Self::Replayed,
         }
     }
 }
@@ -256,28 +304,99 @@ pub(crate) const fn obstacle_name(obstacle: Obstacle) -> &'static str {
     }
 }
 
-fn show_id<T: ToString, S: Serializer>(id: &T, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&id.to_string())
-}
+/// An id as its text.
+mod text {
+    use std::{fmt::Display, str::FromStr};
 
-fn show_authenticator<S: Serializer>(
-    authenticator: &AuthenticatorRef,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match authenticator {
-        AuthenticatorRef::Pin => serializer.serialize_str("PIN"),
-        AuthenticatorRef::Identifier(id) => show_id(id, serializer),
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<T: Display, S: Serializer>(id: &T, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(id)
+    }
+
+    pub(super) fn deserialize<'de, T, D>(from: D) -> Result<T, D::Error>
+    where
+        T: FromStr<Err: Display>,
+        D: Deserializer<'de>,
+    {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
     }
 }
 
-fn show_purpose<S: Serializer>(purpose: &Purpose, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(purpose.name())
+/// An authenticator as `PIN` or the id of the identifier.
+mod authenticator {
+    use countersign_security_identifiers::AuthenticatorRef;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(
+        whose: &AuthenticatorRef,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        match whose {
+            AuthenticatorRef::Pin => to.serialize_str("PIN"),
+            AuthenticatorRef::Identifier(id) => to.collect_str(id),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<AuthenticatorRef, D::Error> {
+        match String::deserialize(from)?.as_str() {
+            "PIN" => Ok(AuthenticatorRef::Pin),
+            id => {
+                let id = id.parse().map_err(D::Error::custom)?;
+                Ok(AuthenticatorRef::Identifier(id))
+            }
+        }
+    }
 }
 
-fn show_kind<S: Serializer>(kind: &Kind, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(kind.name())
+/// A purpose by its name.
+mod purpose {
+    use countersign_security_identifiers::Purpose;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(purpose: &Purpose, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(purpose.name())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Purpose, D::Error> {
+        let name = String::deserialize(from)?;
+        Purpose::ALL
+            .into_iter()
+            .find(|purpose| purpose.name() == name)
+            .ok_or_else(|| D::Error::custom("no purpose"))
+    }
 }
 
-fn show_millis<S: Serializer>(instant: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_i64(instant.as_millis())
+/// A kind by its name.
+mod kind {
+    use countersign_security_identifiers::Kind;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(kind: &Kind, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(kind.name())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Kind, D::Error> {
+        let name = String::deserialize(from)?;
+        Kind::ALL
+            .into_iter()
+            .find(|kind| kind.name() == name)
+            .ok_or_else(|| D::Error::custom("no kind"))
+    }
+}
+
+/// An instant in epoch milliseconds.
+mod millis {
+    use countersign_primitives::Timestamp;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_i64(at.as_millis())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
+        i64::deserialize(from).map(Timestamp::from_millis)
+    }
 }

@@ -11,8 +11,10 @@ use std::{
     time::Duration,
 };
 
+use countersign_backup_codes::{CodeList, NewCode, new_codes};
 use countersign_pin::Pin;
 use countersign_primitives::{ExposeSecret, Hash, HashCost, HashMemory, Salt, SecretString};
+use countersign_security_identifiers::AuthenticatorRef;
 use rand::CryptoRng;
 use tokio::{sync::oneshot, time::Instant};
 
@@ -21,8 +23,9 @@ use crate::Error;
 /// A run that a decision needs.
 #[derive(Clone, Debug)]
 pub(crate) enum HashJob {
-    /// The hash of what was typed, at the salt and cost of what is kept.
+    /// The hash of what was typed as a proof by somebody, at the salt and cost of what is kept.
     Check {
+        whose: AuthenticatorRef,
         typed: SecretString,
         salt: Salt,
         cost: HashCost,
@@ -32,28 +35,49 @@ pub(crate) enum HashJob {
         secret: SecretString,
         cost: HashCost,
     },
+    /// A new list of backup codes, drawn once for the request, with their hashes.
+    MakeCodes { count: usize, cost: HashCost },
 }
 
-/// The results at hand. They belong to one request, which has at most one PIN to check and one to
-/// keep: a second round finds them here unless salt or cost have changed.
+/// The results at hand. They belong to one request, which has at most one proof by each
+/// authenticator to check, and one PIN or list to keep: a second round finds them here unless salt
+/// or cost have changed.
 #[derive(Debug, Default)]
 pub(crate) struct Hashes {
-    checked: Vec<(Salt, HashCost, Hash)>,
+    checked: Vec<(AuthenticatorRef, Salt, HashCost, Hash)>,
     kept: Option<Pin>,
+    made: Option<MadeCodes>,
+}
+
+/// A new list of backup codes, and the codes themselves, which are shown once.
+#[derive(Debug)]
+pub(crate) struct MadeCodes {
+    pub(crate) codes: Vec<NewCode>,
+    pub(crate) list: CodeList,
 }
 
 impl Hashes {
-    /// The hash of what was typed at this salt and cost.
-    pub(crate) fn checked(&self, salt: &Salt, cost: HashCost) -> Option<&Hash> {
+    /// The hash of what was typed as a proof by somebody, at this salt and cost.
+    pub(crate) fn checked(
+        &self,
+        whose: AuthenticatorRef,
+        salt: &Salt,
+        cost: HashCost,
+    ) -> Option<&Hash> {
         self.checked
             .iter()
-            .find(|(other, at, _)| other == salt && *at == cost)
-            .map(|(_, _, hash)| hash)
+            .find(|(other, with, at, _)| *other == whose && with == salt && *at == cost)
+            .map(|(_, _, _, hash)| hash)
     }
 
     /// The new hash to keep.
     pub(crate) const fn kept(&self) -> Option<&Pin> {
         self.kept.as_ref()
+    }
+
+    /// The new list of backup codes.
+    pub(crate) const fn made(&self) -> Option<&MadeCodes> {
+        self.made.as_ref()
     }
 }
 
@@ -137,20 +161,47 @@ impl HashPool {
         rng: &mut impl CryptoRng,
     ) -> Result<(), Error> {
         match job {
-            HashJob::Check { typed, salt, cost } => {
-                let hash = self.hash(typed, salt, cost).await?;
-                hashes.checked.push((salt, cost, hash));
+            HashJob::Check {
+                whose,
+                typed,
+                salt,
+                cost,
+            } => {
+                let hash = answer(self.submit(typed, salt, cost)?).await?;
+                hashes.checked.push((whose, salt, cost, hash));
             }
             HashJob::Keep { secret, cost } => {
                 let salt = Salt::random(rng);
-                let hash = self.hash(secret, salt, cost).await?;
+                let hash = answer(self.submit(secret, salt, cost)?).await?;
                 hashes.kept = Some(Pin { salt, cost, hash });
+            }
+            HashJob::MakeCodes { count, cost } => {
+                let salt = Salt::random(rng);
+                let codes = new_codes(count, rng);
+                let runs: Vec<_> = codes
+                    .iter()
+                    .map(|code| self.submit(code.plain().clone(), salt, cost))
+                    .collect::<Result<_, Error>>()?;
+                let mut list = CodeList {
+                    salt,
+                    cost,
+                    hashes: Vec::with_capacity(count),
+                };
+                for run in runs {
+                    list.hashes.push(answer(run).await?);
+                }
+                hashes.made = Some(MadeCodes { codes, list });
             }
         }
         Ok(())
     }
 
-    async fn hash(&self, secret: SecretString, salt: Salt, cost: HashCost) -> Result<Hash, Error> {
+    fn submit(
+        &self,
+        secret: SecretString,
+        salt: Salt,
+        cost: HashCost,
+    ) -> Result<oneshot::Receiver<Hash>, Error> {
         let (reply, hash) = oneshot::channel();
         let task = Task {
             secret,
@@ -160,10 +211,14 @@ impl HashPool {
             reply,
         };
         self.queue.try_send(task).map_err(|_| Error::HashPoolBusy)?;
-        // A dropped reply: the task waited too long, or its cost is one that cannot be run, which
-        // the configuration refuses at start.
-        hash.await.map_err(|_| Error::HashPoolBusy)
+        Ok(hash)
     }
+}
+
+/// Waits for a run. A dropped reply: the task waited too long, or its cost is one that cannot be
+/// run, which the configuration refuses at start.
+async fn answer(run: oneshot::Receiver<Hash>) -> Result<Hash, Error> {
+    run.await.map_err(|_| Error::HashPoolBusy)
 }
 
 /// Keeps a thread from hashing while other requests are at work. Hashes on all cores slow

@@ -1,15 +1,16 @@
 //! Changes an identifier that is there: its purposes, its name, its end.
 
 use countersign_primitives::{IdentifierId, Label};
-use countersign_security_identifiers::{AuthenticatorRef, PurposeSet};
+use countersign_security_identifiers::{AuthenticatorRef, Kind, PurposeSet};
 use rand::rngs::StdRng;
 
 use crate::{
-    Error, IdentifierStateView, IdentifierView, Method, Outcome, Platform, Proofs, SettingsChange,
+    Authorization, Error, IdentifierStateView, IdentifierView, Method, Outcome, Platform,
+    SettingsChange,
     event::Fact,
     hashing::Hashes,
     platform::{Call, ChangeSet, Context, Decision, Snapshot, UseCase},
-    settings_change::{Draft, InlineChange, OwnCode},
+    settings_change::{ChangeMethod, Draft},
 };
 
 /// Switches an identifier on and off for purposes.
@@ -22,7 +23,7 @@ pub struct SetPurposes {
     /// What it is switched off for.
     pub off: PurposeSet,
     /// On: a code of its own and of another one. Off: a code of its own or of another one.
-    pub proofs: Proofs,
+    pub authorization: Authorization,
 }
 
 /// Disables an identifier; it comes back only by enrolling anew.
@@ -30,10 +31,12 @@ pub struct SetPurposes {
 pub struct Disable {
     /// Which.
     pub identifier: IdentifierId,
+    /// Its kind: one of another kind is none of these.
+    pub kind: Kind,
     /// Whether it may be the last one.
     pub confirm_last: bool,
     /// A code of its own, or the PIN and a code of another one.
-    pub proofs: Proofs,
+    pub authorization: Authorization,
 }
 
 /// Gives an identifier another name.
@@ -54,7 +57,7 @@ impl Platform {
         call: &Call,
         request: &SetPurposes,
     ) -> Result<Outcome<IdentifierView>, Error> {
-        self.run(call, request).await
+        self.run(call, request).await?.outcome()
     }
 
     /// Disables an identifier.
@@ -67,7 +70,7 @@ impl Platform {
         call: &Call,
         request: &Disable,
     ) -> Result<Outcome<IdentifierView>, Error> {
-        self.run(call, request).await
+        self.run(call, request).await?.outcome()
     }
 
     /// Gives an identifier another name. It takes no proof: a name decides nothing.
@@ -84,9 +87,12 @@ impl Platform {
     }
 }
 
-impl InlineChange for SetPurposes {
+impl ChangeMethod for SetPurposes {
     type Done = IdentifierView;
-    const METHOD: Method = Method::named("IdentifierService.SetPurposes");
+
+    fn name(&self) -> Method {
+        Method::named("IdentifierService.SetPurposes")
+    }
 
     fn change(&self) -> SettingsChange {
         SettingsChange::SetPurposes {
@@ -96,16 +102,15 @@ impl InlineChange for SetPurposes {
         }
     }
 
-    fn proofs(&self) -> &Proofs {
-        &self.proofs
+    fn authorization(&self) -> &Authorization {
+        &self.authorization
     }
 
     fn make(
         &self,
-        draft: &mut Draft,
-        _: OwnCode,
-        _: &Hashes,
+        draft: &mut Draft<'_>,
         _: &Context<'_>,
+        _: &mut StdRng,
     ) -> Result<IdentifierView, Error> {
         let identifier = self.identifier;
         let before = draft
@@ -131,9 +136,23 @@ impl InlineChange for SetPurposes {
     }
 }
 
-impl InlineChange for Disable {
+impl ChangeMethod for Disable {
     type Done = IdentifierView;
-    const METHOD: Method = Method::named("TotpService.Disable");
+
+    fn name(&self) -> Method {
+        match self.kind {
+            Kind::Totp => Method::named("TotpService.Disable"),
+            Kind::BackupCodes => Method::named("BackupCodeService.Disable"),
+        }
+    }
+
+    fn require_allowed(&self, snapshot: &Snapshot, _: &Context<'_>) -> Result<(), Error> {
+        let target = snapshot.registry.identifier(self.identifier);
+        match target.filter(|target| target.kind() != self.kind) {
+            Some(_) => Err(Error::IdentifierNotFound),
+            None => Ok(()),
+        }
+    }
 
     fn change(&self) -> SettingsChange {
         SettingsChange::Disable {
@@ -142,16 +161,15 @@ impl InlineChange for Disable {
         }
     }
 
-    fn proofs(&self) -> &Proofs {
-        &self.proofs
+    fn authorization(&self) -> &Authorization {
+        &self.authorization
     }
 
     fn make(
         &self,
-        draft: &mut Draft,
-        _: OwnCode,
-        _: &Hashes,
+        draft: &mut Draft<'_>,
         _: &Context<'_>,
+        _: &mut StdRng,
     ) -> Result<IdentifierView, Error> {
         let identifier = self.identifier;
         let disabled = draft
@@ -159,18 +177,17 @@ impl InlineChange for Disable {
             .disable(identifier)
             .map_err(|error| Error::of_registry(error, draft.now))?;
         let own = AuthenticatorRef::Identifier(identifier);
-        draft
-            .facts
-            .push(if self.proofs.authenticators().contains(&own) {
-                Fact::Disabled { identifier }
-            } else {
-                Fact::LostAccess { identifier }
-            });
+        draft.facts.push(if draft.proved_by.contains(&own) {
+            Fact::Disabled { identifier }
+        } else {
+            Fact::LostAccess { identifier }
+        });
         Ok(IdentifierView {
             state: IdentifierStateView::Disabled,
             disabled_at: Some(draft.now),
             purposes: Vec::new(),
             usable_from: None,
+            codes_left: None,
             ..IdentifierView::new(&disabled, draft.now)
         })
     }
@@ -178,7 +195,9 @@ impl InlineChange for Disable {
 
 impl UseCase for Rename {
     type Answer = IdentifierView;
-    const METHOD: Method = Method::named("IdentifierService.Rename");
+    fn method(&self) -> Method {
+        Method::named("IdentifierService.Rename")
+    }
 
     fn decide(
         &self,

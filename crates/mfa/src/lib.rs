@@ -11,6 +11,7 @@
 //! 3. Map it in the gateway: `convert`, `services`, and any new error in `status.rs`.
 
 mod admin;
+mod backup_code_methods;
 mod caller;
 mod cancel;
 mod confirmation;
@@ -22,7 +23,9 @@ mod get;
 mod hashing;
 mod identifier_methods;
 mod list;
+mod list_events;
 mod operation;
+mod page_token;
 mod pin_methods;
 mod platform;
 pub mod ports;
@@ -37,6 +40,7 @@ mod totp_methods;
 mod view;
 
 pub use admin::{Reason, Sight};
+pub use backup_code_methods::{CodesView, CreateMoreCodes, EnableCodes, NewCodes};
 pub use caller::{Caller, CallerError, MAX_CALLER_BYTES, Method};
 pub use confirmation::{ConfirmationView, StateView};
 pub use create::{Create, Created, DenialView};
@@ -45,13 +49,14 @@ pub use error::{Error, RetryAt};
 pub use hashing::HashPool;
 pub use identifier_methods::{Disable, SetPurposes};
 pub use list::{MAX_PAGE, Page};
+pub use list_events::{EventPage, EventView, FactKind, FactView};
 pub use operation::{Custom, Login, Money, Operation, SettingsChange, Withdrawal};
 pub use pin_methods::{ChangePin, SetPin};
 pub use platform::{Call, Platform};
 pub use proofs::{MAX_PROOFS, Proof, Proofs};
 pub use redeem::Redeem;
 pub use settings::Settings;
-pub use settings_change::Outcome;
+pub use settings_change::{Authorization, Outcome};
 pub use submit_proof::{SubmitProof, Submitted};
 pub use totp_methods::{BeginTotp, BegunTotp, ConfirmTotp};
 pub use view::{

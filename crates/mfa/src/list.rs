@@ -1,9 +1,7 @@
 //! Looks at the identifiers of a subject.
 
-use countersign_keyring::KeyUse;
 use countersign_primitives::{IdentifierId, SubjectId, Timestamp};
 use countersign_security_identifiers::{Binding, BindingState};
-use subtle::ConstantTimeEq;
 
 use crate::{
     Caller, Error, IdentifierStateView, IdentifierView, PinView, Platform, platform::Snapshot,
@@ -19,6 +17,16 @@ struct Place(Timestamp, IdentifierId);
 impl Place {
     fn of(identifier: &IdentifierView) -> Self {
         Self(identifier.created_at, identifier.id)
+    }
+
+    fn to_text(self) -> String {
+        format!("{}.{}", self.0.as_millis(), self.1)
+    }
+
+    fn of_text(text: &str) -> Option<Self> {
+        let (millis, id) = text.split_once('.')?;
+        let created_at = Timestamp::from_millis(millis.parse().ok()?);
+        Some(Self(created_at, id.parse().ok()?))
     }
 }
 
@@ -59,7 +67,7 @@ impl Platform {
 
         let scope = format!("{show_disabled}\n{subject}\n{caller}");
         if !token.is_empty() {
-            let last = self.read_token(&scope, token)?;
+            let last = self.read_page_token(&scope, token, Place::of_text)?;
             identifiers.retain(|identifier| Place::of(identifier) > last);
         }
         let size = match size {
@@ -69,7 +77,7 @@ impl Platform {
         let has_more = identifiers.len() > size;
         identifiers.truncate(size);
         let next = match identifiers.last() {
-            Some(last) if has_more => self.token(&scope, Place::of(last)),
+            Some(last) if has_more => self.page_token(&scope, &Place::of(last).to_text()),
             Some(_) | None => String::new(),
         };
         Ok(Page {
@@ -77,31 +85,6 @@ impl Platform {
             next,
             pin: PinView::new(&snapshot.registry, snapshot.now),
         })
-    }
-
-    /// The token of the page after `last`: the place, and a MAC of it. It grants nothing by
-    /// itself, but must not be one that somebody else was given.
-    fn token(&self, scope: &str, last: Place) -> String {
-        let place = format!("{}.{}", last.0.as_millis(), last.1);
-        let mac = self
-            .keyring
-            .mac(KeyUse::PageToken, format!("{scope}\n{place}").as_bytes());
-        let mac: String = mac[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{place}.{mac}")
-    }
-
-    fn read_token(&self, scope: &str, token: &str) -> Result<Place, Error> {
-        let place = token.rsplit_once('.').and_then(|(place, _)| {
-            let (millis, id) = place.split_once('.')?;
-            let created_at = Timestamp::from_millis(millis.parse().ok()?);
-            Some(Place(created_at, id.parse().ok()?))
-        });
-        place
-            .filter(|place| {
-                let right = self.token(scope, *place);
-                right.as_bytes().ct_eq(token.as_bytes()).into()
-            })
-            .ok_or(Error::PageTokenInvalid)
     }
 
     /// The identifiers of a subject that were disabled for good.
@@ -156,5 +139,6 @@ fn disabled(binding: Binding) -> IdentifierView {
         expires_at: None,
         purposes: Vec::new(),
         usable_from: None,
+        codes_left: None,
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use countersign_policy as policy;
 use countersign_primitives::{Digest, Digester, IdentifierId, SubjectId};
 use countersign_security_identifiers::{Purpose, PurposeSet};
 
@@ -74,6 +73,13 @@ pub enum SettingsChange {
         /// What it is to be switched on for at once.
         purposes: PurposeSet,
     },
+    /// Enrol a set of backup codes.
+    EnableCodes,
+    /// Make more codes for a set of backup codes.
+    RenewCodes {
+        /// Which set.
+        identifier: IdentifierId,
+    },
     /// Disable an identifier.
     Disable {
         /// Which.
@@ -98,9 +104,12 @@ pub enum SettingsChange {
 
 impl Operation {
     /// The purpose whose switches and throttles apply.
-    pub fn purpose(&self) -> Purpose {
-        self.policy_case()
-            .map_or(Purpose::Other, |case| case.purpose())
+    pub const fn purpose(&self) -> Purpose {
+        match self {
+            Self::Login(_) => Purpose::Login,
+            Self::Withdrawal(_) => Purpose::Withdrawal,
+            Self::Custom(_) | Self::SettingsChange(_) => Purpose::Other,
+        }
     }
 
     /// The operation's kind, in events.
@@ -110,18 +119,6 @@ impl Operation {
             Self::Withdrawal(_) => "WITHDRAWAL",
             Self::SettingsChange(_) => "SETTINGS_CHANGE",
             Self::Custom(_) => "CUSTOM",
-        }
-    }
-
-    /// What the policy looks at; `None` for a settings change, which the registry has paths for.
-    pub(crate) fn policy_case(&self) -> Option<policy::Case<'_>> {
-        match self {
-            Self::Login(_) => Some(policy::Case::Login),
-            Self::Withdrawal(withdrawal) => Some(policy::Case::Withdrawal {
-                payment_method: &withdrawal.payment_method,
-            }),
-            Self::Custom(custom) => Some(policy::Case::Custom { kind: &custom.kind }),
-            Self::SettingsChange(_) => None,
         }
     }
 
@@ -165,6 +162,10 @@ impl SettingsChange {
                 digester.text("ENABLE_TOTP").bytes(identifier.as_bytes()),
                 *purposes,
             ),
+            Self::EnableCodes => digester.text("ENABLE_BACKUP_CODES"),
+            Self::RenewCodes { identifier } => digester
+                .text("RENEW_BACKUP_CODES")
+                .bytes(identifier.as_bytes()),
             Self::Disable {
                 identifier,
                 confirm_last,

@@ -1,14 +1,13 @@
 //! Sets a first PIN, and changes it.
 
 use countersign_pin::NewPin;
-use countersign_primitives::SecretString;
+use rand::rngs::StdRng;
 
 use crate::{
-    Error, Method, Outcome, PinView, Platform, Proofs, SettingsChange,
+    Authorization, Error, Method, Outcome, PinView, Platform, SettingsChange,
     event::Fact,
-    hashing::Hashes,
     platform::{Call, Context},
-    settings_change::{Draft, InlineChange, OwnCode},
+    settings_change::{ChangeMethod, Draft, ToKeep},
 };
 
 /// A first PIN.
@@ -17,7 +16,7 @@ pub struct SetPin {
     /// The PIN.
     pub new_pin: NewPin,
     /// Where an identifier exists, a code of it.
-    pub proofs: Proofs,
+    pub authorization: Authorization,
 }
 
 /// Another PIN.
@@ -26,7 +25,7 @@ pub struct ChangePin {
     /// The PIN.
     pub new_pin: NewPin,
     /// The present PIN and, where an identifier exists, a code of it.
-    pub proofs: Proofs,
+    pub authorization: Authorization,
 }
 
 impl Platform {
@@ -35,7 +34,7 @@ impl Platform {
     /// # Errors
     /// [`Error::PinAlreadySet`], [`Error::StepUpRequired`], [`Error::Denied`].
     pub async fn set_pin(&self, call: &Call, request: &SetPin) -> Result<Outcome<PinView>, Error> {
-        self.run(call, request).await
+        self.run(call, request).await?.outcome()
     }
 
     /// Changes the PIN.
@@ -47,67 +46,71 @@ impl Platform {
         call: &Call,
         request: &ChangePin,
     ) -> Result<Outcome<PinView>, Error> {
-        self.run(call, request).await
+        self.run(call, request).await?.outcome()
     }
 }
 
-impl InlineChange for SetPin {
+impl ChangeMethod for SetPin {
     type Done = PinView;
-    const METHOD: Method = Method::named("PinService.Set");
+
+    fn name(&self) -> Method {
+        Method::named("PinService.Set")
+    }
 
     fn change(&self) -> SettingsChange {
         SettingsChange::SetPin
     }
 
-    fn proofs(&self) -> &Proofs {
-        &self.proofs
+    fn authorization(&self) -> &Authorization {
+        &self.authorization
     }
 
-    fn secret_to_keep(&self) -> Option<&SecretString> {
-        Some(self.new_pin.secret())
+    fn to_keep(&self, _: &Context<'_>) -> Option<ToKeep<'_>> {
+        Some(ToKeep::Pin(self.new_pin.secret()))
     }
 
     fn make(
         &self,
-        draft: &mut Draft,
-        _: OwnCode,
-        hashes: &Hashes,
+        draft: &mut Draft<'_>,
         _: &Context<'_>,
+        _: &mut StdRng,
     ) -> Result<PinView, Error> {
-        keep(draft, hashes, Fact::PinSet)
+        keep(draft, Fact::PinSet)
     }
 }
 
-impl InlineChange for ChangePin {
+impl ChangeMethod for ChangePin {
     type Done = PinView;
-    const METHOD: Method = Method::named("PinService.Change");
+
+    fn name(&self) -> Method {
+        Method::named("PinService.Change")
+    }
 
     fn change(&self) -> SettingsChange {
         SettingsChange::ChangePin
     }
 
-    fn proofs(&self) -> &Proofs {
-        &self.proofs
+    fn authorization(&self) -> &Authorization {
+        &self.authorization
     }
 
-    fn secret_to_keep(&self) -> Option<&SecretString> {
-        Some(self.new_pin.secret())
+    fn to_keep(&self, _: &Context<'_>) -> Option<ToKeep<'_>> {
+        Some(ToKeep::Pin(self.new_pin.secret()))
     }
 
     fn make(
         &self,
-        draft: &mut Draft,
-        _: OwnCode,
-        hashes: &Hashes,
+        draft: &mut Draft<'_>,
         _: &Context<'_>,
+        _: &mut StdRng,
     ) -> Result<PinView, Error> {
-        keep(draft, hashes, Fact::PinChanged)
+        keep(draft, Fact::PinChanged)
     }
 }
 
 /// Keeps the new PIN. Its hash is at hand: it was asked for once everything typed was right.
-fn keep(draft: &mut Draft, hashes: &Hashes, fact: Fact) -> Result<PinView, Error> {
-    let pin = hashes.kept().ok_or(Error::HashPoolBusy)?;
+fn keep(draft: &mut Draft<'_>, fact: Fact) -> Result<PinView, Error> {
+    let pin = draft.hashes.kept().ok_or(Error::HashPoolBusy)?;
     draft.registry.set_pin(pin.clone(), draft.now);
     draft.facts.push(fact);
     Ok(PinView::new(&draft.registry, draft.now))

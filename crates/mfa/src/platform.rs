@@ -111,7 +111,7 @@ pub(crate) trait UseCase: Sync {
     type Answer: Encode<()> + CborLen<()> + for<'b> Decode<'b, ()> + Send;
 
     /// The name of the method.
-    const METHOD: Method;
+    fn method(&self) -> Method;
 
     /// The confirmation that the request is about.
     fn confirmation(&self) -> Option<ConfirmationId> {
@@ -195,7 +195,7 @@ impl Platform {
             confirmation: use_case.confirmation(),
             request: Some(RequestKey {
                 caller: call.caller.clone(),
-                method: U::METHOD,
+                method: use_case.method(),
                 id: request,
             }),
         };
@@ -285,7 +285,7 @@ impl Platform {
                     }),
                 });
                 let (answer, change) =
-                    self.change(call, U::METHOD, &snapshot, *set, request, rng)?;
+                    self.change(call, use_case.method(), &snapshot, *set, request, rng)?;
                 Ok(Step::Apply(Box::new(change), answer))
             }
         }
@@ -372,10 +372,13 @@ impl Platform {
                 (registry, secrets)
             }
         };
-        let confirmation = match &rows.confirmation {
+        let mut confirmation: Option<Confirmation> = match &rows.confirmation {
             None => None,
             Some(body) => Some(minicbor::decode(body).map_err(|_| internal("body"))?),
         };
+        if let (Some(confirmation), Some(at)) = (&mut confirmation, registry.restored_at()) {
+            confirmation.void_after_restore(at);
+        }
         Ok(Snapshot {
             now: rows.now,
             registry,

@@ -194,15 +194,35 @@ pub trait Store: Send + Sync {
     /// The identifiers ever bound, oldest first.
     async fn bindings(&self, subject: &SubjectId) -> Result<Vec<Binding>, StoreError>;
 
-    /// The latest events of a subject, latest first.
-    async fn events(&self, subject: &SubjectId, most: u64) -> Result<Vec<StoredEvent>, StoreError>;
+    /// Events of a subject, latest first: the latest, or those before one.
+    async fn events(
+        &self,
+        subject: &SubjectId,
+        before: Option<i64>,
+        most: u64,
+    ) -> Result<Vec<StoredEvent>, StoreError>;
+
+    /// Subjects in the order of their ids: the first ones, or those after one.
+    async fn subjects(
+        &self,
+        after: Option<&SubjectId>,
+        most: u64,
+    ) -> Result<Vec<SubjectId>, StoreError>;
 }
+
+/// The facts of an event without what tells of a person.
+pub type Scrub = fn(&str) -> String;
 
 /// A subject that no one else can change.
 #[async_trait]
 pub trait Lock: Send {
     /// Writes a change and lets the subject go.
     async fn apply(self: Box<Self>, change: Change) -> Result<Applied, StoreError>;
+
+    /// Writes a change, and in the same commit removes everything else about the subject that tells
+    /// of a person: confirmations, request records, the names of identifiers, and from the facts of
+    /// each event what `scrub` leaves out of them.
+    async fn erase(self: Box<Self>, change: Change, scrub: Scrub) -> Result<Applied, StoreError>;
 
     /// Lets the subject go, with nothing written.
     async fn release(self: Box<Self>) -> Result<(), StoreError>;

@@ -1,9 +1,11 @@
 //! Checking proofs: one place for confirmations and for settings changes.
 
+use countersign_backup_codes::{self as backup_codes, Position, Typed};
 use countersign_pin as pin;
 use countersign_primitives::{ExposeSecret, HashCost, IdentifierId, Salt, SecretString, Timestamp};
 use countersign_security_identifiers::{
-    AuthenticatorRef, Factor, Path, Purpose, Registry, Standing,
+    AuthenticatorRef, BackupCodes, Ending, Factor, Obstacle, Path, Registry, SecurityIdentifier,
+    Standing, Use,
 };
 use countersign_totp::{self as totp, Step};
 
@@ -17,6 +19,9 @@ use crate::{
 
 /// The most proofs in one call.
 pub const MAX_PROOFS: usize = 4;
+
+/// From how many backup codes on an event says that they run out.
+const FEW_CODES: usize = 3;
 
 /// What a person typed, and what it is a proof by.
 #[derive(Clone, Debug)]
@@ -54,24 +59,43 @@ impl Proofs {
         self.0.is_empty()
     }
 
-    /// The Argon2 run that checking them needs and that is not at hand: one for a PIN, whether
-    /// there is one or not, unless it is locked.
+    /// That none of them is by a set of backup codes with no code to spare. Comes before anything
+    /// typed is looked at, so that the answer is the same whatever it is.
+    ///
+    /// # Errors
+    /// [`Error::LastCodeReserved`].
+    pub(crate) fn require_codes_to_spare(
+        &self,
+        registry: &Registry,
+        aim: Use,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        require_to_spare(self.authenticators().iter(), registry, aim, now)
+    }
+
+    /// The next Argon2 run that checking them needs and that is not at hand.
     pub(crate) fn check_job(
         &self,
         registry: &Registry,
-        purpose: Purpose,
+        aim: Use,
         settings: &Settings,
         now: Timestamp,
         hashes: &Hashes,
     ) -> Option<HashJob> {
-        let typed = self.pin()?.code.clone();
-        match registry.standing(AuthenticatorRef::Pin, purpose, now) {
-            Standing::Locked { .. } | Standing::Capped => return None,
-            Standing::Usable | Standing::Absent => {}
-        }
-        let (salt, cost) = salt_and_cost(registry, settings);
-        let is_missing = hashes.checked(&salt, cost).is_none();
-        is_missing.then_some(HashJob::Check { typed, salt, cost })
+        self.0.iter().find_map(|proof| {
+            let whose = proof.authenticator;
+            let (salt, cost) = proof.hashed_at(registry, aim, settings, now)?;
+            let is_missing = hashes.checked(whose, &salt, cost).is_none();
+            is_missing.then(|| HashJob::Check {
+                whose,
+                typed: match whose {
+                    AuthenticatorRef::Pin => proof.code.clone(),
+                    AuthenticatorRef::Identifier(_) => proof.typed().plain().clone(),
+                },
+                salt,
+                cost,
+            })
+        })
     }
 
     /// The Argon2 run that keeps a right PIN at the present cost, where it is kept at another.
@@ -104,29 +128,29 @@ impl Proofs {
     pub(crate) fn check(
         &self,
         registry: &Registry,
-        purpose: Purpose,
+        aim: Use,
         settings: &Settings,
         now: Timestamp,
         hashes: &Hashes,
     ) -> CheckedProofs {
         let mut checked = CheckedProofs {
-            purpose,
+            aim,
             accepted: Vec::new(),
             rejected: Vec::new(),
         };
         for proof in &self.0 {
             let authenticator = proof.authenticator;
-            let verdict = match registry.standing(authenticator, purpose, now) {
+            let verdict = match registry.standing(authenticator, aim, now) {
                 Standing::Locked { .. } => Err(RejectionReason::Locked),
                 Standing::Capped => Err(RejectionReason::Capped),
+                Standing::Reserved { .. } => Err(RejectionReason::Reserved),
                 Standing::Absent => Err(RejectionReason::NotEnrolled),
                 Standing::Usable => match authenticator {
                     AuthenticatorRef::Pin => check_pin(registry, settings, hashes),
                     AuthenticatorRef::Identifier(id) => registry
                         .identifier(id)
                         .ok_or(RejectionReason::NotEnrolled)
-                        .and_then(|identifier| check_code(&identifier.factor, &proof.code, now))
-                        .map(|step| Accepted::Code(id, step)),
+                        .and_then(|identifier| proof.check_code(identifier, aim, now, hashes)),
                 },
             };
             match verdict {
@@ -157,7 +181,7 @@ fn check_pin(
     let kept = registry.pin().map(|entry| &entry.pin);
     // Without its hash, as before the run that `check_job` asks for, no PIN is right.
     let typed = hashes
-        .checked(&salt, cost)
+        .checked(AuthenticatorRef::Pin, &salt, cost)
         .ok_or(RejectionReason::NotEnrolled)?;
     match pin::verify(kept, typed) {
         pin::Verdict::Accepted => Ok(Accepted::Pin),
@@ -165,25 +189,97 @@ fn check_pin(
     }
 }
 
-fn check_code(
-    factor: &Factor,
-    code: &SecretString,
-    now: Timestamp,
-) -> Result<Step, RejectionReason> {
-    let Factor::Totp {
-        authenticator,
-        last_used,
-    } = factor;
-    match totp::verify(authenticator, *last_used, code.expose_secret(), now) {
-        totp::Verdict::Accepted { step } => Ok(step),
-        totp::Verdict::Rejected(reason) => Err(reason.into()),
+impl Proof {
+    /// The salt and cost at which what was typed is hashed, if it is. For an identifier that is not
+    /// enrolled it depends on what was typed: so a set of backup codes that was disabled costs what
+    /// it did before.
+    fn hashed_at(
+        &self,
+        registry: &Registry,
+        aim: Use,
+        settings: &Settings,
+        now: Timestamp,
+    ) -> Option<(Salt, HashCost)> {
+        let is_there = match registry.standing(self.authenticator, aim, now) {
+            Standing::Locked { .. } | Standing::Capped | Standing::Reserved { .. } => return None,
+            Standing::Usable => true,
+            Standing::Absent => false,
+        };
+        match self.authenticator {
+            AuthenticatorRef::Pin => Some(salt_and_cost(registry, settings)),
+            AuthenticatorRef::Identifier(id) if is_there => {
+                let codes = registry.identifier(id)?.backup_codes()?;
+                Some((codes.list.salt, codes.list.cost))
+            }
+            AuthenticatorRef::Identifier(_) => {
+                let is_code = self.typed().is_code();
+                is_code.then_some((Salt::DUMMY, settings.hash_cost))
+            }
+        }
+    }
+
+    /// What was typed, read as a backup code.
+    fn typed(&self) -> Typed {
+        Typed::new(self.code.expose_secret())
+    }
+
+    fn check_code(
+        &self,
+        identifier: &SecurityIdentifier,
+        aim: Use,
+        now: Timestamp,
+        hashes: &Hashes,
+    ) -> Result<Accepted, RejectionReason> {
+        let id = identifier.id;
+        match &identifier.factor {
+            Factor::Totp {
+                authenticator,
+                last_used,
+            } => {
+                let typed = self.code.expose_secret();
+                match totp::verify(authenticator, *last_used, typed, now) {
+                    totp::Verdict::Accepted { step } => Ok(Accepted::Step(id, step)),
+                    totp::Verdict::Rejected(reason) => Err(reason.into()),
+                }
+            }
+            Factor::BackupCodes(codes) => {
+                let renews = aim.ending == Some(Ending::Renew(id));
+                let position = self.check_backup_code(codes, renews, now, hashes)?;
+                Ok(Accepted::Code(id, position))
+            }
+        }
+    }
+
+    /// A code that a waiting list holds is good for another list in its place, and else for
+    /// nothing.
+    fn check_backup_code(
+        &self,
+        codes: &BackupCodes,
+        renews: bool,
+        now: Timestamp,
+        hashes: &Hashes,
+    ) -> Result<Position, RejectionReason> {
+        let list = &codes.list;
+        // Without its hash, as before the run that `check_job` asks for, no code is right.
+        let hash = hashes
+            .checked(self.authenticator, &list.salt, list.cost)
+            .ok_or(RejectionReason::NotEnrolled)?;
+        match backup_codes::verify(list, codes.used, &self.typed(), hash) {
+            backup_codes::Verdict::Rejected(reason) => Err(reason.into()),
+            backup_codes::Verdict::Accepted(position)
+                if codes.held(now) == Some(position) && !renews =>
+            {
+                Err(RejectionReason::Held)
+            }
+            backup_codes::Verdict::Accepted(position) => Ok(position),
+        }
     }
 }
 
 /// Proofs with what checking them led to.
 #[derive(Debug)]
 pub(crate) struct CheckedProofs {
-    purpose: Purpose,
+    aim: Use,
     accepted: Vec<Accepted>,
     rejected: Vec<(AuthenticatorRef, RejectionReason)>,
 }
@@ -193,15 +289,17 @@ pub(crate) struct CheckedProofs {
 enum Accepted {
     /// The PIN.
     Pin,
-    /// A code of this identifier, for this step.
-    Code(IdentifierId, Step),
+    /// A code of this app, for this step.
+    Step(IdentifierId, Step),
+    /// The code at this place of the list of this set.
+    Code(IdentifierId, Position),
 }
 
 impl Accepted {
     const fn authenticator(self) -> AuthenticatorRef {
         match self {
             Self::Pin => AuthenticatorRef::Pin,
-            Self::Code(id, _) => AuthenticatorRef::Identifier(id),
+            Self::Step(id, _) | Self::Code(id, _) => AuthenticatorRef::Identifier(id),
         }
     }
 }
@@ -212,8 +310,19 @@ impl CheckedProofs {
         self.rejected.is_empty()
     }
 
+    /// The backup code that the list to be made is to hold, where one proved that it may be made.
+    pub(crate) fn code_to_hold(&self) -> Option<Position> {
+        self.accepted.iter().find_map(|accepted| match accepted {
+            Accepted::Code(id, position) if self.aim.ending == Some(Ending::Renew(*id)) => {
+                Some(*position)
+            }
+            Accepted::Pin | Accepted::Step(..) | Accepted::Code(..) => None,
+        })
+    }
+
     /// Uses the accepted proofs up: codes are spent, runs of failures of this purpose end. Only
-    /// when all of them are accepted; else see [`Self::count_failures`].
+    /// when all of them are accepted; else see [`Self::count_failures`]. A code that a new list is
+    /// to hold is not spent yet.
     pub(crate) fn use_up(
         &self,
         registry: &mut Registry,
@@ -222,12 +331,26 @@ impl CheckedProofs {
         now: Timestamp,
         facts: &mut Vec<Fact>,
     ) -> Result<Vec<Passed>, Error> {
+        let purpose = self.aim.purpose;
+        let refused = |error| Error::of_registry(error, now);
         let mut passed = Vec::new();
         for accepted in &self.accepted {
+            let authenticator = accepted.authenticator();
+            facts.push(Fact::ProofAccepted {
+                authenticator,
+                purpose,
+            });
             match *accepted {
-                Accepted::Code(id, step) => registry
-                    .count_totp_success(id, self.purpose, step)
-                    .map_err(|error| Error::of_registry(error, now))?,
+                Accepted::Step(id, step) => registry
+                    .count_totp_success(id, purpose, step)
+                    .map_err(refused)?,
+                Accepted::Code(id, _) if self.code_to_hold().is_some() => {
+                    registry.end_run(id, purpose).map_err(refused)?;
+                }
+                Accepted::Code(id, position) => {
+                    let left = registry.spend_code(id, purpose, position, now);
+                    facts.extend(few_left(id, left.map_err(refused)?));
+                }
                 Accepted::Pin => {
                     registry.count_pin_success();
                     let is_old = registry
@@ -238,11 +361,6 @@ impl CheckedProofs {
                     }
                 }
             }
-            let authenticator = accepted.authenticator();
-            facts.push(Fact::ProofAccepted {
-                authenticator,
-                purpose: self.purpose,
-            });
             if let Some(bound_at) = bound_at(registry, authenticator) {
                 passed.push(Passed {
                     authenticator,
@@ -262,7 +380,7 @@ impl CheckedProofs {
         now: Timestamp,
         facts: &mut Vec<Fact>,
     ) -> Result<(), Error> {
-        let purpose = self.purpose;
+        let purpose = self.aim.purpose;
         facts.extend(self.accepted.iter().map(|accepted| Fact::ProofUnused {
             authenticator: accepted.authenticator(),
         }));
@@ -273,11 +391,14 @@ impl CheckedProofs {
                 reason,
             });
             match reason {
-                RejectionReason::Wrong | RejectionReason::Malformed | RejectionReason::Replayed => {
-                }
+                RejectionReason::Wrong
+                | RejectionReason::Malformed
+                | RejectionReason::Replayed
+                | RejectionReason::Held => {}
                 RejectionReason::NotEnrolled
                 | RejectionReason::Locked
-                | RejectionReason::Capped => continue,
+                | RejectionReason::Capped
+                | RejectionReason::Reserved => continue,
             }
             let counted = registry
                 .count_failure(authenticator, purpose, &settings.throttle, now)
@@ -303,33 +424,63 @@ impl CheckedProofs {
     }
 }
 
+/// The warning that backup codes run out, where they do.
+pub(crate) fn few_left(identifier: IdentifierId, left: usize) -> Option<Fact> {
+    (left <= FEW_CODES).then_some(Fact::CodesLow { identifier, left })
+}
+
+fn require_to_spare<'a>(
+    mut options: impl Iterator<Item = &'a AuthenticatorRef>,
+    registry: &Registry,
+    aim: Use,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let reserved = |option| match registry.standing(option, aim, now) {
+        Standing::Reserved { left } => Some(left),
+        Standing::Usable | Standing::Locked { .. } | Standing::Capped | Standing::Absent => None,
+    };
+    match options.find_map(|option| reserved(*option)) {
+        Some(left) => Err(Error::LastCodeReserved { left }),
+        None => Ok(()),
+    }
+}
+
 /// Whether the proofs given name every stage of one of the paths that would do, so that checking
 /// them is worth while. One proof may pass several stages.
 ///
 /// # Errors
-/// [`Error::StepUpRequired`] with the paths, or [`Error::Denied`] where none of them can be walked
-/// now. Proofs that name an authenticator which is not enrolled are covered too: they get the
-/// answer that a wrong code gets.
+/// [`Error::StepUpRequired`] with the paths, or [`Error::LastCodeReserved`] or [`Error::Denied`]
+/// where none of them can be walked now. Proofs that name an authenticator which is not enrolled
+/// are covered too: they get the answer that a wrong code gets.
 pub(crate) fn require_covered(
-    proofs: &Proofs,
+    given: &[AuthenticatorRef],
     paths: &[Path],
     registry: &Registry,
+    aim: Use,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let given = proofs.authenticators();
     let is_covered = |path: &Path| {
         path.stages
             .iter()
             .all(|stage| stage.options.iter().any(|option| given.contains(option)))
     };
     let is_enrolled = |authenticator: &AuthenticatorRef| {
-        registry.standing(*authenticator, Purpose::Other, now) != Standing::Absent
+        registry.standing(*authenticator, aim, now) != Standing::Absent
     };
     if paths.iter().any(is_covered) || !given.iter().all(is_enrolled) {
         return Ok(());
     }
-    Err(match registry.obstacle(paths, Purpose::Other, now) {
-        Some(obstacle) => Error::Denied(obstacle, now),
-        None => Error::StepUpRequired(PathView::of_paths(paths, registry, Purpose::Other, now)),
-    })
+    match registry.obstacle(paths, aim, now) {
+        None => Err(Error::StepUpRequired(PathView::of_paths(
+            paths, registry, aim, now,
+        ))),
+        Some(obstacle) => {
+            if obstacle == Obstacle::RecoveryRequired {
+                let stages = paths.iter().flat_map(|path| &path.stages);
+                let options = stages.flat_map(|stage| &stage.options);
+                require_to_spare(options, registry, aim, now)?;
+            }
+            Err(Error::Denied(obstacle, now))
+        }
+    }
 }

@@ -5,8 +5,8 @@ use minicbor::{CborLen, Decode, Encode};
 use rand::rngs::StdRng;
 
 use crate::{
-    ConfirmationView, Error, Method, Operation, Platform, StateView,
-    confirmation::{Confirmation, Phase},
+    ConfirmationView, Error, Method, Operation, Platform,
+    confirmation::{Approval, Confirmation},
     event::Fact,
     hashing::Hashes,
     platform::{Call, ChangeSet, Context, Decision, Snapshot, UseCase},
@@ -50,7 +50,9 @@ impl Platform {
 
 impl UseCase for Redeem {
     type Answer = Redeemed;
-    const METHOD: Method = Method::named("ConfirmationService.Redeem");
+    fn method(&self) -> Method {
+        Method::named("ConfirmationService.Redeem")
+    }
 
     fn confirmation(&self) -> Option<ConfirmationId> {
         Some(self.confirmation)
@@ -68,32 +70,23 @@ impl UseCase for Redeem {
         if found.is_settings_change {
             return Err(Error::NotRedeemable);
         }
-        let Phase::Approved { at, .. } = found.phase else {
-            return Err(match found.state(now) {
-                StateView::Redeemed => Error::AlreadyRedeemed,
-                StateView::Expired => Error::ConfirmationExpired,
-                state => Error::ConfirmationNotApproved(state),
-            });
-        };
-        if found.state(now) == StateView::Expired {
-            return Err(Error::ConfirmationExpired);
-        }
-
         let id = found.id;
         let mut confirmation = found.clone();
-        let (fact, answer) = if self.operation.digest(&context.call.subject) != found.digest {
-            let fact = Fact::OperationMismatch { confirmation: id };
-            (fact, Redeemed::OperationMismatch)
-        } else if !found.still_stands(&snapshot.registry) {
-            let fact = Fact::RedeemRefused { confirmation: id };
-            (fact, Redeemed::AuthenticatorChanged)
-        } else {
-            confirmation.phase = Phase::Redeemed {
-                approved_at: at,
-                at: now,
-            };
-            let view = confirmation.view(&snapshot.registry, now);
-            (Fact::Redeemed { confirmation: id }, Redeemed::Done(view))
+        let digest = self.operation.digest(&context.call.subject);
+        let (fact, answer) = match found.approval(digest, &snapshot.registry, now)? {
+            Approval::OperationMismatch => {
+                let fact = Fact::OperationMismatch { confirmation: id };
+                (fact, Redeemed::OperationMismatch)
+            }
+            Approval::AuthenticatorChanged => {
+                let fact = Fact::RedeemRefused { confirmation: id };
+                (fact, Redeemed::AuthenticatorChanged)
+            }
+            Approval::Stands { at } => {
+                let fact = confirmation.redeem(at, now);
+                let view = confirmation.view(&snapshot.registry, now);
+                (fact, Redeemed::Done(view))
+            }
         };
         Ok(Decision::from(ChangeSet {
             registry: snapshot.registry.clone(),

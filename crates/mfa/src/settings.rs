@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use countersign_pin::PinRules;
+use countersign_policy::Policy;
 use countersign_primitives::{HashCost, ThrottleRules};
 use countersign_security_identifiers::Limits;
 
@@ -15,6 +16,11 @@ pub struct Settings {
     pub pin: PinRules,
     /// The cost of new Argon2id hashes; a PIN is hashed anew at its next success when it changes.
     pub hash_cost: HashCost,
+    /// How many codes a new list of backup codes has: at most
+    /// [`countersign_backup_codes::MAX_CODES`].
+    pub backup_codes: usize,
+    /// Which operation takes which stages.
+    pub policy: Policy,
     /// When failures lock and disable.
     pub throttle: ThrottleRules,
     /// How much one subject may have.
@@ -37,6 +43,8 @@ impl Default for Settings {
             issuer: "Countersign".to_owned(),
             pin: PinRules::default(),
             hash_cost: HashCost::OWASP,
+            backup_codes: 10,
+            policy: Policy::default(),
             throttle: ThrottleRules::default(),
             limits: Limits::default(),
             approve_within: Duration::from_secs(5 * 60),

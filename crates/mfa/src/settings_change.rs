@@ -1,19 +1,32 @@
-//! Settings changes: what each takes, and how one is made with inline proofs, the shorthand for a
-//! confirmation of it.
+//! Settings changes: what each takes, and how a method makes one. It is authorized by inline
+//! proofs, or by a confirmation of exactly this change, which is consumed.
 
-use countersign_primitives::{IdentifierId, SecretString, Timestamp};
-use countersign_security_identifiers::{Kind, Limits, Path, Purpose, Registry};
+use countersign_backup_codes::Position;
+use countersign_primitives::{ConfirmationId, IdentifierId, SecretString, Timestamp};
+use countersign_security_identifiers::{
+    AuthenticatorRef, Ending, Kind, Path, Purpose, PurposeSet, Registry, Use,
+};
 use countersign_totp::Step;
 use minicbor::{CborLen, Decode, Encode};
 use rand::rngs::StdRng;
 
 use crate::{
-    Error, Method, Proofs, SettingsChange,
+    Error, Method, Operation, Proofs, SettingsChange,
+    confirmation::{Approval, Confirmation},
     event::{Fact, RejectionReason},
     hashing::{HashJob, Hashes},
     platform::{ChangeSet, Context, Decision, Snapshot, UseCase},
     proofs::{CheckedProofs, require_covered},
 };
+
+/// What authorizes a settings change.
+#[derive(Clone, Debug)]
+pub enum Authorization {
+    /// Proofs, given with it.
+    Proofs(Proofs),
+    /// An approved confirmation of exactly this change, which it consumes.
+    Confirmation(ConfirmationId),
+}
 
 /// The answer to a settings change.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
@@ -26,29 +39,51 @@ pub enum Outcome<T> {
     Rejected,
 }
 
-/// A settings change with inline proofs. What is common to all of them is the implementation of
-/// [`UseCase`] below: cover a path, check everything, and then make the change or count each
-/// failure.
-pub(crate) trait InlineChange: Sync {
+/// The answers that leave an event.
+#[derive(Encode, Decode, CborLen)]
+pub(crate) enum Settled<T> {
+    #[n(0)]
+    Outcome(#[n(0)] Outcome<T>),
+    #[n(1)]
+    OperationMismatch,
+    #[n(2)]
+    AuthenticatorChanged,
+}
+
+impl<T> Settled<T> {
+    /// The outcome, or why the confirmation does not authorize the change.
+    pub(crate) fn outcome(self) -> Result<Outcome<T>, Error> {
+        match self {
+            Self::Outcome(outcome) => Ok(outcome),
+            Self::OperationMismatch => Err(Error::OperationMismatch),
+            Self::AuthenticatorChanged => Err(Error::AuthenticatorChanged),
+        }
+    }
+}
+
+/// A method that makes a settings change. What is common to all of them is the implementation of
+/// [`UseCase`] below: find what authorizes it, check everything, and then make the change or count
+/// each failure.
+pub(crate) trait ChangeMethod: Sync {
     /// What is answered when it is done.
     type Done: Encode<()> + CborLen<()> + for<'b> Decode<'b, ()> + Send;
 
     /// The name of the method.
-    const METHOD: Method;
+    fn name(&self) -> Method;
 
     /// The change with its exact parameters.
     fn change(&self) -> SettingsChange;
 
-    /// The proofs that authorize it.
-    fn proofs(&self) -> &Proofs;
+    /// What authorizes it.
+    fn authorization(&self) -> &Authorization;
 
     /// A refusal that comes before anything typed is looked at.
     fn require_allowed(&self, _: &Snapshot, _: &Context<'_>) -> Result<(), Error> {
         Ok(())
     }
 
-    /// A secret of which a hash is to be kept.
-    fn secret_to_keep(&self) -> Option<&SecretString> {
+    /// What is to be kept as a hash.
+    fn to_keep(&self, _: &Context<'_>) -> Option<ToKeep<'_>> {
         None
     }
 
@@ -60,18 +95,31 @@ pub(crate) trait InlineChange: Sync {
     /// Makes the change, once everything typed was right.
     fn make(
         &self,
-        draft: &mut Draft,
-        own_code: OwnCode,
-        hashes: &Hashes,
+        draft: &mut Draft<'_>,
         context: &Context<'_>,
+        rng: &mut StdRng,
     ) -> Result<Self::Done, Error>;
 }
 
+/// What a method keeps as a hash.
+pub(crate) enum ToKeep<'a> {
+    Pin(&'a SecretString),
+    NewCodes(usize),
+}
+
 /// A change in the making.
-pub(crate) struct Draft {
+pub(crate) struct Draft<'a> {
     pub(crate) now: Timestamp,
     pub(crate) registry: Registry,
     pub(crate) facts: Vec<Fact>,
+    /// What was found out about the own code of a new identifier.
+    pub(crate) own_code: OwnCode,
+    /// What was hashed.
+    pub(crate) hashes: &'a Hashes,
+    /// Who gave the proofs that authorize it.
+    pub(crate) proved_by: Vec<AuthenticatorRef>,
+    /// The backup code that a new list is to hold.
+    pub(crate) code_to_hold: Option<Position>,
 }
 
 /// What the own code of a new identifier led to.
@@ -83,25 +131,45 @@ pub(crate) enum OwnCode {
 }
 
 /// How a settings change stands before anything is counted.
-struct Authorization {
+struct Weighed {
     /// Whether there is what it is about. Where not, proofs are checked and counted all the same,
     /// and have the answer of a wrong one.
     has_target: bool,
-    proofs: CheckedProofs,
+    grounds: Grounds,
     own_code: OwnCode,
 }
 
-impl Authorization {
+/// What it stands on.
+enum Grounds {
+    Proofs(CheckedProofs),
+    Confirmation(Box<Confirmation>, Approval),
+}
+
+impl Weighed {
     /// Whether the change is made.
-    const fn is_given(&self) -> bool {
+    const fn is_authorized(&self) -> bool {
         let own_code_is_right = !matches!(self.own_code, OwnCode::Wrong(..));
-        self.has_target && self.proofs.all_accepted() && own_code_is_right
+        let is_granted = match &self.grounds {
+            Grounds::Proofs(checked) => checked.all_accepted(),
+            Grounds::Confirmation(_, approval) => matches!(approval, Approval::Stands { .. }),
+        };
+        self.has_target && is_granted && own_code_is_right
     }
 }
 
-impl<T: InlineChange> UseCase for T {
-    type Answer = Outcome<T::Done>;
-    const METHOD: Method = T::METHOD;
+impl<T: ChangeMethod> UseCase for T {
+    type Answer = Settled<T::Done>;
+
+    fn method(&self) -> Method {
+        self.name()
+    }
+
+    fn confirmation(&self) -> Option<ConfirmationId> {
+        match self.authorization() {
+            Authorization::Proofs(_) => None,
+            Authorization::Confirmation(id) => Some(*id),
+        }
+    }
 
     fn hash_job(
         &self,
@@ -109,19 +177,28 @@ impl<T: InlineChange> UseCase for T {
         context: &Context<'_>,
         hashes: &Hashes,
     ) -> Option<HashJob> {
-        let authorization = authorize(self, snapshot, context, hashes).ok()?;
+        let weighed = weigh(self, snapshot, context, hashes).ok()?;
         let Snapshot { registry, now, .. } = snapshot;
-        let (proofs, settings) = (self.proofs(), context.settings);
-        let check = proofs.check_job(registry, Purpose::Other, settings, *now, hashes);
-        if check.is_some() || !authorization.is_given() {
+        let (aim, settings) = (self.change().aim(), context.settings);
+        let proofs = match self.authorization() {
+            Authorization::Proofs(proofs) => Some(proofs),
+            Authorization::Confirmation(_) => None,
+        };
+        let check = proofs.and_then(|it| it.check_job(registry, aim, settings, *now, hashes));
+        if check.is_some() || !weighed.is_authorized() {
             return check;
         }
-        match self.secret_to_keep() {
-            Some(secret) => hashes.kept().is_none().then(|| HashJob::Keep {
+        let cost = settings.hash_cost;
+        match self.to_keep(context) {
+            Some(ToKeep::Pin(secret)) => hashes.kept().is_none().then(|| HashJob::Keep {
                 secret: secret.clone(),
-                cost: settings.hash_cost,
+                cost,
             }),
-            None => proofs.rehash_job(registry, settings, hashes),
+            Some(ToKeep::NewCodes(count)) => {
+                let is_missing = hashes.made().is_none();
+                is_missing.then_some(HashJob::MakeCodes { count, cost })
+            }
+            None => proofs.and_then(|proofs| proofs.rehash_job(registry, settings, hashes)),
         }
     }
 
@@ -130,70 +207,140 @@ impl<T: InlineChange> UseCase for T {
         snapshot: &Snapshot,
         context: &Context<'_>,
         hashes: &Hashes,
-        _: &mut StdRng,
+        rng: &mut StdRng,
     ) -> Result<Decision<Self::Answer>, Error> {
-        let authorization = authorize(self, snapshot, context, hashes)?;
-        if !snapshot.is_known() && !authorization.is_given() {
-            return Ok(Decision::Unchanged(Outcome::Rejected));
+        let weighed = weigh(self, snapshot, context, hashes)?;
+        let is_authorized = weighed.is_authorized();
+        if !snapshot.is_known() && !is_authorized {
+            return Ok(Decision::Unchanged(Settled::Outcome(Outcome::Rejected)));
         }
         let (now, settings) = (snapshot.now, context.settings);
-        let is_given = authorization.is_given();
-        let Authorization {
-            proofs, own_code, ..
-        } = authorization;
         let mut draft = Draft {
             now,
             registry: snapshot.registry.clone(),
             facts: Vec::new(),
+            own_code: weighed.own_code,
+            hashes,
+            proved_by: weighed.grounds.proved_by(self.authorization()),
+            code_to_hold: weighed.grounds.code_to_hold(),
         };
+        if let OwnCode::Wrong(identifier, kind, reason) = weighed.own_code {
+            draft.registry.count_enrolment_failure(kind, now);
+            let rejected = Fact::EnrolmentCodeRejected { identifier, reason };
+            draft.facts.push(rejected);
+        }
+        let mut confirmation = None;
         let Draft {
             registry, facts, ..
         } = &mut draft;
-        let answer = if is_given {
-            proofs.use_up(registry, hashes, settings, now, facts)?;
-            Outcome::Done(self.make(&mut draft, own_code, hashes, context)?)
-        } else {
-            if let OwnCode::Wrong(identifier, kind, reason) = own_code {
-                registry.count_enrolment_failure(kind, now);
-                facts.push(Fact::EnrolmentCodeRejected { identifier, reason });
+        match weighed.grounds {
+            Grounds::Proofs(checked) if is_authorized => {
+                checked.use_up(registry, hashes, settings, now, facts)?;
             }
-            proofs.count_failures(registry, settings, now, facts)?;
+            Grounds::Proofs(checked) => checked.count_failures(registry, settings, now, facts)?,
+            Grounds::Confirmation(mut consumed, Approval::Stands { at }) => {
+                if is_authorized {
+                    facts.push(consumed.redeem(at, now));
+                    confirmation = Some(*consumed);
+                }
+            }
+            Grounds::Confirmation(refused, Approval::OperationMismatch) => {
+                let mismatch = Fact::OperationMismatch {
+                    confirmation: refused.id,
+                };
+                let set =
+                    ChangeSet::new(draft.registry, vec![mismatch], Settled::OperationMismatch);
+                return Ok(Decision::from(set));
+            }
+            Grounds::Confirmation(refused, Approval::AuthenticatorChanged) => {
+                let changed = Fact::RedeemRefused {
+                    confirmation: refused.id,
+                };
+                let set =
+                    ChangeSet::new(draft.registry, vec![changed], Settled::AuthenticatorChanged);
+                return Ok(Decision::from(set));
+            }
+        }
+        let outcome = if is_authorized {
+            Outcome::Done(self.make(&mut draft, context, rng)?)
+        } else {
             Outcome::Rejected
         };
-        let Draft {
-            registry, facts, ..
-        } = draft;
-        Ok(Decision::from(ChangeSet::new(registry, facts, answer)))
+        Ok(Decision::from(ChangeSet {
+            registry: draft.registry,
+            confirmation,
+            facts: draft.facts,
+            answer: Settled::Outcome(outcome),
+        }))
+    }
+}
+
+impl Grounds {
+    fn proved_by(&self, authorization: &Authorization) -> Vec<AuthenticatorRef> {
+        match (self, authorization) {
+            (Self::Confirmation(confirmation, _), _) => confirmation.passed_by(),
+            (Self::Proofs(_), Authorization::Proofs(proofs)) => proofs.authenticators(),
+            (Self::Proofs(_), Authorization::Confirmation(_)) => Vec::new(),
+        }
+    }
+
+    fn code_to_hold(&self) -> Option<Position> {
+        match self {
+            Self::Proofs(checked) => checked.code_to_hold(),
+            Self::Confirmation(..) => None,
+        }
     }
 }
 
 /// Checks everything typed, where it is worth checking.
 ///
 /// # Errors
-/// Those of the change before a proof is looked at, [`Error::StepUpRequired`], [`Error::Denied`].
-fn authorize(
-    request: &impl InlineChange,
+/// Those of the change before a proof is looked at, [`Error::StepUpRequired`], [`Error::Denied`],
+/// [`Error::LastCodeReserved`]; those of a confirmation that is not approved.
+fn weigh(
+    request: &impl ChangeMethod,
     snapshot: &Snapshot,
     context: &Context<'_>,
     hashes: &Hashes,
-) -> Result<Authorization, Error> {
+) -> Result<Weighed, Error> {
     request.require_allowed(snapshot, context)?;
-    let (change, proofs) = (request.change(), request.proofs());
+    let change = request.change();
+    match request.authorization() {
+        Authorization::Proofs(proofs) => {
+            weigh_proofs(request, &change, proofs, snapshot, context, hashes)
+        }
+        Authorization::Confirmation(_) => {
+            let found = Confirmation::of(snapshot.confirmation.as_ref(), &context.call.caller)?;
+            weigh_confirmation(request, change, found, snapshot, context)
+        }
+    }
+}
+
+fn weigh_proofs(
+    request: &impl ChangeMethod,
+    change: &SettingsChange,
+    proofs: &Proofs,
+    snapshot: &Snapshot,
+    context: &Context<'_>,
+    hashes: &Hashes,
+) -> Result<Weighed, Error> {
     let Snapshot { registry, now, .. } = snapshot;
+    let aim = change.aim();
+    proofs.require_codes_to_spare(registry, aim, *now)?;
     // The code of an enrolment is always typed.
     let is_typed = matches!(change, SettingsChange::EnableTotp { .. }) || !proofs.is_empty();
-    let has_target = match change.paths(snapshot, &context.settings.limits) {
+    let has_target = match change.paths(snapshot, context) {
         Ok(paths) => {
-            require_covered(proofs, &paths, registry, *now)?;
+            require_covered(&proofs.authenticators(), &paths, registry, aim, *now)?;
             true
         }
         Err(Error::IdentifierNotFound) if is_typed => false,
         Err(Error::PinNotSet) if is_typed && !snapshot.is_known() => false,
         Err(error) => return Err(error),
     };
-    Ok(Authorization {
+    Ok(Weighed {
         has_target,
-        proofs: proofs.check(registry, Purpose::Other, context.settings, *now, hashes),
+        grounds: Grounds::Proofs(proofs.check(registry, aim, context.settings, *now, hashes)),
         own_code: if has_target {
             request.check_own_code(snapshot)
         } else {
@@ -202,61 +349,129 @@ fn authorize(
     })
 }
 
+/// A confirmation authorizes what it was created for, once, and only while the proofs given for it
+/// would still do: what was enrolled since may ask for more.
+fn weigh_confirmation(
+    request: &impl ChangeMethod,
+    change: SettingsChange,
+    found: &Confirmation,
+    snapshot: &Snapshot,
+    context: &Context<'_>,
+) -> Result<Weighed, Error> {
+    let Snapshot { registry, now, .. } = snapshot;
+    let aim = Use::from(Purpose::Other);
+    let paths = change.paths(snapshot, context);
+    let operation = Operation::SettingsChange(change);
+    let digest = operation.digest(&context.call.subject);
+    let approval = found.approval(digest, registry, *now)?;
+    if matches!(approval, Approval::Stands { .. }) {
+        require_covered(&found.passed_by(), &paths?, registry, aim, *now)?;
+    }
+    Ok(Weighed {
+        has_target: true,
+        grounds: Grounds::Confirmation(Box::new(found.clone()), approval),
+        own_code: request.check_own_code(snapshot),
+    })
+}
+
 impl SettingsChange {
-    /// The paths that the registry makes for this change.
+    /// What proofs given with it are for. A confirmation's are given before, and for no ending: a
+    /// last code that it used up would be lost if the change were never made.
+    pub(crate) fn aim(&self) -> Use {
+        Use {
+            purpose: Purpose::Other,
+            ending: match self {
+                Self::Disable { identifier, .. } => Some(Ending::Disable(*identifier)),
+                Self::RenewCodes { identifier } => Some(Ending::Renew(*identifier)),
+                Self::EnableTotp { .. }
+                | Self::EnableCodes
+                | Self::SetPurposes { .. }
+                | Self::SetPin
+                | Self::ChangePin => None,
+            },
+        }
+    }
+
+    /// The paths that would do for this change: the registry makes them, and the policy may add
+    /// stages.
     ///
     /// # Errors
     /// Those that the change's own method has before it looks at a proof.
-    pub(crate) fn paths(&self, snapshot: &Snapshot, limits: &Limits) -> Result<Vec<Path>, Error> {
-        let registry = &snapshot.registry;
-        match self {
+    pub(crate) fn paths(
+        &self,
+        snapshot: &Snapshot,
+        context: &Context<'_>,
+    ) -> Result<Vec<Path>, Error> {
+        let Snapshot { registry, now, .. } = snapshot;
+        let settings = context.settings;
+        let limits = &settings.limits;
+        let target = |id: &IdentifierId| {
+            let target = registry.counting().find(|target| target.id == *id);
+            target.ok_or(Error::IdentifierNotFound)
+        };
+        let require_room = |kind| {
+            if registry.pin().is_none() {
+                return Err(Error::PinNotSet);
+            }
+            let room = registry.require_room(kind, limits);
+            room.map_err(|error| Error::of_registry(error, *now))
+        };
+        let paths = match self {
             Self::EnableTotp {
                 identifier,
                 purposes,
             } => {
                 registry
                     .identifier(*identifier)
-                    .filter(|identifier| identifier.is_pending(snapshot.now))
+                    .filter(|found| found.is_pending(*now) && found.kind() == Kind::Totp)
                     .ok_or(Error::IdentifierNotFound)?;
-                if registry.pin().is_none() {
-                    return Err(Error::PinNotSet);
+                require_room(Kind::Totp)?;
+                registry.paths_to_enable(*purposes)
+            }
+            Self::EnableCodes => {
+                let set = registry.set_of_codes(*now);
+                if set.is_some_and(|set| set.counts()) {
+                    return Err(Error::BackupCodesEnabled);
                 }
-                registry
-                    .require_room(Kind::Totp, limits)
-                    .map_err(|error| Error::of_registry(error, snapshot.now))?;
-                Ok(registry.paths_to_enable(*purposes))
+                require_room(Kind::BackupCodes)?;
+                registry.paths_to_enable(PurposeSet::NONE)
+            }
+            Self::RenewCodes { identifier } => {
+                let set = target(identifier)?;
+                if set.kind() != Kind::BackupCodes {
+                    return Err(Error::IdentifierNotFound);
+                }
+                if !set.is_enabled() {
+                    return Err(Error::IdentifierNotEnabled);
+                }
+                registry.paths_to_renew(set)
             }
             Self::Disable {
                 identifier,
                 confirm_last,
             } => {
-                let target = registry
-                    .counting()
-                    .find(|target| target.id == *identifier)
-                    .ok_or(Error::IdentifierNotFound)?;
+                let target = target(identifier)?;
                 if registry.is_last(*identifier) && !confirm_last {
                     return Err(Error::LastIdentifier);
                 }
-                Ok(registry.paths_to_disable(target))
+                registry.paths_to_disable(target)
             }
             Self::SetPurposes {
                 identifier,
                 on,
                 off,
             } => {
-                let target = registry
-                    .counting()
-                    .find(|target| target.id == *identifier)
-                    .ok_or(Error::IdentifierNotFound)?;
-                if !target.is_enabled() && !on.is_empty() {
+                if !target(identifier)?.is_enabled() && !on.is_empty() {
                     return Err(Error::IdentifierNotEnabled);
                 }
-                Ok(registry.paths_to_switch(*identifier, *on, *off))
+                registry.paths_to_switch(*identifier, *on, *off)
             }
-            Self::SetPin if registry.pin().is_some() => Err(Error::PinAlreadySet),
-            Self::SetPin => Ok(registry.paths_to_set_pin()),
-            Self::ChangePin if registry.pin().is_none() => Err(Error::PinNotSet),
-            Self::ChangePin => Ok(registry.paths_to_change_pin()),
-        }
+            Self::SetPin if registry.pin().is_some() => return Err(Error::PinAlreadySet),
+            Self::SetPin => registry.paths_to_set_pin(),
+            Self::ChangePin if registry.pin().is_none() => return Err(Error::PinNotSet),
+            Self::ChangePin => registry.paths_to_change_pin(),
+        };
+        let caller = context.call.caller.as_str();
+        Ok(settings.policy.add_to_settings(caller, paths, registry))
     }
 }

@@ -1,6 +1,7 @@
 //! Checks proofs for a confirmation.
 
 use countersign_primitives::ConfirmationId;
+use countersign_security_identifiers::Use;
 use minicbor::{CborLen, Decode, Encode};
 use rand::rngs::StdRng;
 
@@ -38,7 +39,7 @@ impl Platform {
     ///
     /// # Errors
     /// [`Error::ConfirmationNotFound`], [`Error::ConfirmationNotPending`],
-    /// [`Error::ConfirmationExpired`], [`Error::WrongStage`].
+    /// [`Error::ConfirmationExpired`], [`Error::LastCodeReserved`], [`Error::WrongStage`].
     pub async fn submit_proof(
         &self,
         call: &Call,
@@ -50,7 +51,9 @@ impl Platform {
 
 impl UseCase for SubmitProof {
     type Answer = Submitted;
-    const METHOD: Method = Method::named("ConfirmationService.SubmitProof");
+    fn method(&self) -> Method {
+        Method::named("ConfirmationService.SubmitProof")
+    }
 
     fn confirmation(&self) -> Option<ConfirmationId> {
         Some(self.confirmation)
@@ -65,13 +68,11 @@ impl UseCase for SubmitProof {
         let Snapshot { registry, now, .. } = snapshot;
         let settings = context.settings;
         let confirmation = self.pending(snapshot, context).ok()?;
-        let purpose = confirmation.purpose;
-        let check = self
-            .proofs
-            .check_job(registry, purpose, settings, *now, hashes);
+        let aim = Use::from(confirmation.purpose);
+        let check = self.proofs.check_job(registry, aim, settings, *now, hashes);
         check.or_else(|| {
             let rehash = self.proofs.rehash_job(registry, settings, hashes)?;
-            let checked = self.proofs.check(registry, purpose, settings, *now, hashes);
+            let checked = self.proofs.check(registry, aim, settings, *now, hashes);
             self.is_accepted(confirmation, &checked).then_some(rehash)
         })
     }
@@ -89,9 +90,8 @@ impl UseCase for SubmitProof {
         let mut facts = Vec::new();
 
         let given = self.proofs.authenticators();
-        let checked = self
-            .proofs
-            .check(&registry, confirmation.purpose, settings, now, hashes);
+        let aim = Use::from(confirmation.purpose);
+        let checked = self.proofs.check(&registry, aim, settings, now, hashes);
         let is_on_path = confirmation.allows(&given);
         let accepted = is_on_path && checked.all_accepted();
         if accepted {
@@ -142,6 +142,9 @@ impl SubmitProof {
     ) -> Result<&'a Confirmation, Error> {
         let confirmation = Confirmation::of(snapshot.confirmation.as_ref(), &context.call.caller)?;
         confirmation.require_pending(snapshot.now)?;
+        let aim = Use::from(confirmation.purpose);
+        self.proofs
+            .require_codes_to_spare(&snapshot.registry, aim, snapshot.now)?;
         let given = self.proofs.authenticators();
         let all_known = given.iter().all(|given| confirmation.knows(*given));
         if all_known && !confirmation.allows(&given) {

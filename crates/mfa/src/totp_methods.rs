@@ -7,12 +7,12 @@ use minicbor::{CborLen, Decode, Encode};
 use rand::rngs::StdRng;
 
 use crate::{
-    Error, IdentifierView, Method, Outcome, Platform, Proofs, SettingsChange,
+    Authorization, Error, IdentifierView, Method, Outcome, Platform, SettingsChange,
     error::RetryAt,
     event::Fact,
     hashing::Hashes,
     platform::{Call, ChangeSet, Context, Decision, Snapshot, UseCase},
-    settings_change::{Draft, InlineChange, OwnCode},
+    settings_change::{ChangeMethod, Draft, OwnCode},
 };
 
 /// The beginning of an enrolment.
@@ -61,7 +61,7 @@ pub struct ConfirmTotp {
     /// What it is switched on for in the same commit.
     pub purposes: PurposeSet,
     /// The PIN and, where an identifier exists, a code of it.
-    pub proofs: Proofs,
+    pub authorization: Authorization,
 }
 
 impl Platform {
@@ -105,13 +105,15 @@ impl Platform {
         call: &Call,
         request: &ConfirmTotp,
     ) -> Result<Outcome<IdentifierView>, Error> {
-        self.run(call, request).await
+        self.run(call, request).await?.outcome()
     }
 }
 
 impl UseCase for BeginTotp {
     type Answer = NewTotp;
-    const METHOD: Method = Method::named("TotpService.BeginEnable");
+    fn method(&self) -> Method {
+        Method::named("TotpService.BeginEnable")
+    }
 
     fn decide(
         &self,
@@ -154,9 +156,12 @@ impl UseCase for BeginTotp {
     }
 }
 
-impl InlineChange for ConfirmTotp {
+impl ChangeMethod for ConfirmTotp {
     type Done = IdentifierView;
-    const METHOD: Method = Method::named("TotpService.ConfirmEnable");
+
+    fn name(&self) -> Method {
+        Method::named("TotpService.ConfirmEnable")
+    }
 
     fn change(&self) -> SettingsChange {
         SettingsChange::EnableTotp {
@@ -165,8 +170,8 @@ impl InlineChange for ConfirmTotp {
         }
     }
 
-    fn proofs(&self) -> &Proofs {
-        &self.proofs
+    fn authorization(&self) -> &Authorization {
+        &self.authorization
     }
 
     fn require_allowed(&self, snapshot: &Snapshot, context: &Context<'_>) -> Result<(), Error> {
@@ -177,10 +182,12 @@ impl InlineChange for ConfirmTotp {
         let wrong = totp::Verdict::Rejected(totp::Rejection::Wrong);
         let pending = snapshot.registry.identifier(self.identifier);
         // It was never used, so no step is behind it.
-        let verdict = pending.map_or(wrong, |pending| {
-            let Factor::Totp { authenticator, .. } = &pending.factor;
-            totp::verify(authenticator, None, self.code.expose_secret(), snapshot.now)
-        });
+        let verdict = match pending.map(|pending| &pending.factor) {
+            Some(Factor::Totp { authenticator, .. }) => {
+                totp::verify(authenticator, None, self.code.expose_secret(), snapshot.now)
+            }
+            Some(Factor::BackupCodes(_)) | None => wrong,
+        };
         match verdict {
             totp::Verdict::Accepted { step } => OwnCode::Right(step),
             totp::Verdict::Rejected(reason) => {
@@ -191,12 +198,11 @@ impl InlineChange for ConfirmTotp {
 
     fn make(
         &self,
-        draft: &mut Draft,
-        own_code: OwnCode,
-        _: &Hashes,
+        draft: &mut Draft<'_>,
         context: &Context<'_>,
+        _: &mut StdRng,
     ) -> Result<IdentifierView, Error> {
-        let OwnCode::Right(step) = own_code else {
+        let OwnCode::Right(step) = draft.own_code else {
             return Err(Error::IdentifierNotFound);
         };
         let (identifier, limits) = (self.identifier, &context.settings.limits);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use countersign_primitives::{IdentifierId, Label, Timestamp};
 use countersign_security_identifiers::{
     AuthenticatorRef, Kind, Path, Purpose, Registry, SecurityIdentifier, Stage, Standing, State,
+    Use,
 };
 use minicbor::{CborLen, Decode, Encode};
 
@@ -71,7 +72,7 @@ impl OptionView {
     fn new(
         option: AuthenticatorRef,
         registry: &Registry,
-        purpose: Purpose,
+        aim: Use,
         now: Timestamp,
     ) -> Option<Self> {
         let (authenticator, usable_from) = match option {
@@ -86,7 +87,7 @@ impl OptionView {
                 (view, identifier.usable_from(now))
             }
         };
-        let standing = registry.standing(option, purpose, now);
+        let standing = registry.standing(option, aim, now);
         Some(Self {
             authenticator,
             usable: matches!(standing, Standing::Usable),
@@ -98,7 +99,7 @@ impl OptionView {
     pub(crate) fn of_paths(
         paths: &[Path],
         registry: &Registry,
-        purpose: Purpose,
+        aim: Use,
         now: Timestamp,
     ) -> Vec<Self> {
         let options: BTreeSet<AuthenticatorRef> = paths
@@ -108,7 +109,7 @@ impl OptionView {
             .collect();
         options
             .into_iter()
-            .filter_map(|option| Self::new(option, registry, purpose, now))
+            .filter_map(|option| Self::new(option, registry, aim, now))
             .collect()
     }
 
@@ -126,10 +127,10 @@ impl PathView {
     pub(crate) fn of_paths(
         paths: &[Path],
         registry: &Registry,
-        purpose: Purpose,
+        aim: Use,
         now: Timestamp,
     ) -> Vec<Self> {
-        let offers = OptionView::of_paths(paths, registry, purpose, now);
+        let offers = OptionView::of_paths(paths, registry, aim, now);
         paths
             .iter()
             .map(|path| Self::new(path, &offers, |_| false))
@@ -217,6 +218,9 @@ pub struct IdentifierView {
     /// From when its next code can be accepted, where the present one is used.
     #[n(9)]
     pub usable_from: Option<Timestamp>,
+    /// Of backup codes: how many are neither used nor held by a list that waits.
+    #[n(10)]
+    pub codes_left: Option<usize>,
 }
 
 /// Where an identifier is in its life, as callers see it.
@@ -305,6 +309,10 @@ impl IdentifierView {
             expires_at,
             purposes: purposes.to_vec(),
             usable_from: identifier.usable_from(now),
+            codes_left: identifier
+                .backup_codes()
+                .filter(|_| identifier.counts())
+                .map(|codes| codes.left(now)),
         }
     }
 }

@@ -64,6 +64,18 @@ impl Debug for v1::TotpServiceConfirmEnableRequest {
     }
 }
 
+impl Debug for v1::BackupCodeList {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.debug_struct("BackupCodeList")
+            .field("list_id", &self.list_id)
+            .field("identifier_id", &self.identifier_id)
+            .field("codes", &HIDDEN)
+            .field("expire_time", &self.expire_time)
+            .field("secret_already_delivered", &self.secret_already_delivered)
+            .finish()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,7 +109,11 @@ mod tests {
             code: canary(),
             ..Default::default()
         };
-        let shown = format!("{set:?} {change:?} {begun:?} {confirm:?}");
+        let list = v1::BackupCodeList {
+            codes: vec![canary()],
+            ..Default::default()
+        };
+        let shown = format!("{set:?} {change:?} {begun:?} {confirm:?} {list:?}");
         assert!(!shown.contains("canary"), "{shown}");
         assert!(!shown.contains("[99, 97, 110"), "{shown}");
     }

@@ -9,7 +9,8 @@ use std::{env, fs, path::Path};
 use prost::Message as _;
 
 /// Messages whose `Debug` is written by hand, in `src/redact.rs`.
-const SECRET: [&str; 5] = [
+const SECRET: [&str; 6] = [
+    "countersign.v1.BackupCodeList",
     "countersign.v1.Proof",
     "countersign.v1.PinServiceSetRequest",
     "countersign.v1.PinServiceChangeRequest",

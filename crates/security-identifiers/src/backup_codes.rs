@@ -152,7 +152,9 @@ impl Registry {
         let is_it = |pending: &PendingList| pending.id == list && pending.caller == caller;
         let set = self.identifiers.iter_mut().find(|identifier| {
             let codes = identifier.backup_codes();
-            codes.and_then(|codes| codes.pending(now)).is_some_and(is_it)
+            codes
+                .and_then(|codes| codes.pending(now))
+                .is_some_and(is_it)
         });
         let set = set.ok_or(RegistryError::NoSuchCodeList)?;
         match set.state {

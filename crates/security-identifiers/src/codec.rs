@@ -1,5 +1,6 @@
 //! The registry as two byte strings: a part that is sealed, and a small one that is not.
 
+use countersign_backup_codes::{CodeList, UsedCodes};
 use countersign_pin::Pin;
 use countersign_primitives::{
     ConfirmationId, IdentifierId, Label, SecretBytes, Throttle, Timestamp,
@@ -9,8 +10,8 @@ use minicbor::{CborLen, Decode, Encode};
 use thiserror::Error;
 
 use crate::{
-    Factor, OpenConfirmation, PinEntry, PurposeSet, Registry, SecurityIdentifier, State,
-    counting::EnrolmentThrottle,
+    BackupCodes, Factor, OpenConfirmation, PendingList, PinEntry, PurposeSet, Registry,
+    SecurityIdentifier, State, counting::EnrolmentThrottle,
 };
 
 /// A registry as it is stored.
@@ -35,7 +36,7 @@ pub enum CodecError {
 
 /// The number of this form. A program that knows only an earlier one must not read a later one, and
 /// write it back without what it does not know.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 
 #[derive(Encode, Decode, CborLen)]
 struct Sealed {
@@ -45,6 +46,8 @@ struct Sealed {
     pin: Option<SealedPin>,
     #[n(2)]
     identifiers: Vec<SealedIdentifier>,
+    #[n(3)]
+    restored_at: Option<Timestamp>,
 }
 
 #[derive(Encode, Decode, CborLen)]
@@ -87,6 +90,8 @@ enum SealedState {
 enum SealedFactor {
     #[n(2)]
     Totp(#[n(0)] Authenticator),
+    #[n(3)]
+    BackupCodes(#[n(0)] CodeList, #[n(1)] Option<PendingList>),
 }
 
 #[derive(Encode, Decode, CborLen)]
@@ -111,6 +116,8 @@ struct CountersOfIdentifier {
     throttles: [Throttle; 3],
     #[n(2)]
     last_step: Option<Step>,
+    #[n(3)]
+    used_codes: Option<UsedCodes>,
 }
 
 #[derive(Encode, Decode, CborLen)]
@@ -127,6 +134,7 @@ impl Registry {
                 capped: entry.capped,
             }),
             identifiers: self.identifiers.iter().map(seal_identifier).collect(),
+            restored_at: self.restored_at,
         };
         let counters = Counters {
             form: FORM,
@@ -186,6 +194,7 @@ impl Registry {
             identifiers,
             enrolments: counters.enrolments,
             open,
+            restored_at: sealed.restored_at,
         })
     }
 }
@@ -203,16 +212,23 @@ fn seal_identifier(identifier: &SecurityIdentifier) -> SealedIdentifier {
         purposes: identifier.purposes,
         factor: match &identifier.factor {
             Factor::Totp { authenticator, .. } => SealedFactor::Totp(authenticator.clone()),
+            Factor::BackupCodes(BackupCodes { list, pending, .. }) => {
+                SealedFactor::BackupCodes(list.clone(), pending.clone())
+            }
         },
     }
 }
 
 fn counters_of(identifier: &SecurityIdentifier) -> CountersOfIdentifier {
-    let Factor::Totp { last_used, .. } = identifier.factor;
+    let (last_step, used_codes) = match &identifier.factor {
+        Factor::Totp { last_used, .. } => (*last_used, None),
+        Factor::BackupCodes(codes) => (None, Some(codes.used)),
+    };
     CountersOfIdentifier {
         id: identifier.id,
         throttles: identifier.throttles,
-        last_step: last_used,
+        last_step,
+        used_codes,
     }
 }
 
@@ -220,7 +236,6 @@ fn open_identifier(
     sealed: SealedIdentifier,
     counters: Option<&CountersOfIdentifier>,
 ) -> SecurityIdentifier {
-    let SealedFactor::Totp(authenticator) = sealed.factor;
     SecurityIdentifier {
         id: sealed.id,
         label: sealed.label,
@@ -231,9 +246,16 @@ fn open_identifier(
             SealedState::Capped(since, at) => State::Capped { since, at },
         },
         purposes: sealed.purposes,
-        factor: Factor::Totp {
-            authenticator,
-            last_used: counters.and_then(|own| own.last_step),
+        factor: match sealed.factor {
+            SealedFactor::Totp(authenticator) => Factor::Totp {
+                authenticator,
+                last_used: counters.and_then(|own| own.last_step),
+            },
+            SealedFactor::BackupCodes(list, pending) => Factor::BackupCodes(BackupCodes {
+                list,
+                used: counters.and_then(|own| own.used_codes).unwrap_or_default(),
+                pending,
+            }),
         },
         throttles: counters.map_or([Throttle::default(); 3], |own| own.throttles),
     }

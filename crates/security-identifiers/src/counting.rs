@@ -75,7 +75,9 @@ impl Registry {
         step: Step,
     ) -> Result<(), RegistryError> {
         let identifier = self.counting_mut(id)?;
-        let Factor::Totp { last_used, .. } = &mut identifier.factor;
+        let Factor::Totp { last_used, .. } = &mut identifier.factor else {
+            return Err(RegistryError::NoSuchIdentifier);
+        };
         *last_used = Some(step);
         identifier.throttles[purpose.index()].clear();
         Ok(())

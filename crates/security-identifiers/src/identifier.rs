@@ -3,7 +3,7 @@
 use countersign_primitives::{IdentifierId, Label, Throttle, Timestamp};
 use countersign_totp::{Authenticator, Step};
 
-use crate::{Kind, PurposeSet, kind::Purpose};
+use crate::{BackupCodes, Kind, PurposeSet, kind::Purpose};
 
 /// One identifier of a subject, from enrolment until it is disabled.
 #[derive(Clone, Debug)]
@@ -58,6 +58,8 @@ pub enum Factor {
         /// The last step whose code was accepted.
         last_used: Option<Step>,
     },
+    /// A printed list of single-use codes.
+    BackupCodes(BackupCodes),
 }
 
 impl SecurityIdentifier {
@@ -65,6 +67,7 @@ impl SecurityIdentifier {
     pub const fn kind(&self) -> Kind {
         match self.factor {
             Factor::Totp { .. } => Kind::Totp,
+            Factor::BackupCodes(_) => Kind::BackupCodes,
         }
     }
 
@@ -100,9 +103,19 @@ impl SecurityIdentifier {
 
     /// From when the next code can be accepted; `None` when the present one can.
     pub fn usable_from(&self, now: Timestamp) -> Option<Timestamp> {
-        let Factor::Totp { last_used, .. } = self.factor;
-        last_used
-            .map(|step| step.next().begins())
-            .filter(|begins| now < *begins)
+        match self.factor {
+            Factor::Totp { last_used, .. } => last_used
+                .map(|step| step.next().begins())
+                .filter(|begins| now < *begins),
+            Factor::BackupCodes(_) => None,
+        }
+    }
+
+    /// Its lists, if it is a set of backup codes.
+    pub const fn backup_codes(&self) -> Option<&BackupCodes> {
+        match &self.factor {
+            Factor::BackupCodes(codes) => Some(codes),
+            Factor::Totp { .. } => None,
+        }
     }
 }

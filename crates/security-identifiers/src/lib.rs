@@ -11,6 +11,7 @@
 //! 3. Put its secret into `codec::SealedFactor` and what changes with a check into
 //!    `codec::CountersOfIdentifier`.
 
+mod backup_codes;
 mod codec;
 mod counting;
 mod identifier;
@@ -19,10 +20,11 @@ mod lifecycle;
 mod paths;
 mod registry;
 
+pub use backup_codes::{BackupCodes, PendingList};
 pub use codec::{CodecError, Encoded};
 pub use counting::{Counted, EnrolmentThrottle};
 pub use identifier::{Factor, SecurityIdentifier, State};
 pub use kind::{Kind, Purpose, PurposeSet};
 pub use lifecycle::{Binding, BindingState};
-pub use paths::{AuthenticatorRef, Obstacle, Path, Stage, Standing};
+pub use paths::{AuthenticatorRef, Ending, Obstacle, Path, Stage, Standing, Use};
 pub use registry::{Limits, OpenConfirmation, PinEntry, Registry, RegistryError};

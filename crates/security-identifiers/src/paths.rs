@@ -34,7 +34,45 @@ pub struct Path {
     pub stages: Vec<Stage>,
 }
 
-/// Whether an authenticator can give a proof for a purpose at an instant.
+/// What a proof is given for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Use {
+    /// Whose throttles apply.
+    pub purpose: Purpose,
+    /// What it does to a set of backup codes, if that is what it is for: then the reserved last
+    /// code of the set serves too.
+    pub ending: Option<Ending>,
+}
+
+/// The two uses that the last code of a set of backup codes is reserved for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Disabling this set.
+    Disable(IdentifierId),
+    /// Making more codes for this set.
+    Renew(IdentifierId),
+}
+
+impl Ending {
+    /// The set.
+    pub const fn set(self) -> IdentifierId {
+        match self {
+            Self::Disable(id) | Self::Renew(id) => id,
+        }
+    }
+}
+
+impl From<Purpose> for Use {
+    /// An ordinary use for this purpose.
+    fn from(purpose: Purpose) -> Self {
+        Self {
+            purpose,
+            ending: None,
+        }
+    }
+}
+
+/// Whether an authenticator can give a proof for a use at an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// It can, if not at once: a code that was used already is followed by another.
@@ -46,6 +84,12 @@ pub enum Standing {
     },
     /// It reached the failure cap.
     Capped,
+    /// It is a set of backup codes with no code to spare: what is left is reserved for disabling
+    /// the set and for making more codes.
+    Reserved {
+        /// How many codes are left: one, or none.
+        left: usize,
+    },
     /// The subject has no such authenticator, or it is not enabled.
     Absent,
 }
@@ -81,13 +125,8 @@ impl Stage {
 }
 
 impl Registry {
-    /// Whether an authenticator can give a proof for a purpose now.
-    pub fn standing(
-        &self,
-        authenticator: AuthenticatorRef,
-        purpose: Purpose,
-        now: Timestamp,
-    ) -> Standing {
+    /// Whether an authenticator can give a proof for a use now.
+    pub fn standing(&self, authenticator: AuthenticatorRef, aim: Use, now: Timestamp) -> Standing {
         match authenticator {
             AuthenticatorRef::Pin => match &self.pin {
                 None => Standing::Absent,
@@ -101,8 +140,14 @@ impl Registry {
                     State::Pending { .. } => Standing::Absent,
                     State::Capped { .. } => Standing::Capped,
                     State::Enabled { .. } => identifier
-                        .locked_until(purpose, now)
-                        .map_or(Standing::Usable, |until| Standing::Locked { until }),
+                        .reserved(now)
+                        .filter(|_| aim.ending.map(Ending::set) != Some(id))
+                        .map(|left| Standing::Reserved { left })
+                        .or_else(|| {
+                            let until = identifier.locked_until(aim.purpose, now)?;
+                            Some(Standing::Locked { until })
+                        })
+                        .unwrap_or(Standing::Usable),
                 },
                 None => Standing::Absent,
             },
@@ -110,15 +155,15 @@ impl Registry {
     }
 
     /// What stands in the way of every one of these paths; `None` when one can be walked now.
-    pub fn obstacle(&self, paths: &[Path], purpose: Purpose, now: Timestamp) -> Option<Obstacle> {
+    pub fn obstacle(&self, paths: &[Path], aim: Use, now: Timestamp) -> Option<Obstacle> {
         let stage_free_at = |stage: &Stage| {
             stage
                 .options
                 .iter()
-                .filter_map(|option| match self.standing(*option, purpose, now) {
+                .filter_map(|option| match self.standing(*option, aim, now) {
                     Standing::Usable => Some(now),
                     Standing::Locked { until } => Some(until),
-                    Standing::Capped | Standing::Absent => None,
+                    Standing::Capped | Standing::Reserved { .. } | Standing::Absent => None,
                 })
                 .min()
         };
@@ -197,6 +242,12 @@ impl Registry {
             paths.push(Path { stages });
         }
         paths
+    }
+
+    /// What making more backup codes takes: one of those there are.
+    pub fn paths_to_renew(&self, set: &SecurityIdentifier) -> Vec<Path> {
+        let stages = vec![Stage::any_of([set])];
+        vec![Path { stages }]
     }
 
     /// What setting a first PIN takes: a code of an existing identifier, where there is one.

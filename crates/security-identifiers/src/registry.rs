@@ -18,6 +18,7 @@ pub struct Registry {
     pub(crate) identifiers: Vec<SecurityIdentifier>,
     pub(crate) enrolments: EnrolmentThrottle,
     pub(crate) open: Vec<OpenConfirmation>,
+    pub(crate) restored_at: Option<Timestamp>,
 }
 
 /// The PIN of a subject: a field beside the identifiers, never one of them.
@@ -60,7 +61,7 @@ pub struct OpenConfirmation {
 pub struct Limits {
     /// Identifiers of all kinds.
     pub identifiers: usize,
-    /// Authenticator apps.
+    /// Authenticator apps. Of backup codes there is one set.
     pub authenticators: usize,
     /// Enrolments that have begun and are not finished.
     pub pending_enrolments: usize,
@@ -68,6 +69,8 @@ pub struct Limits {
     pub pending_confirmations: usize,
     /// How long an enrolment may take.
     pub enrolment_life: Duration,
+    /// How long a list of backup codes may wait to be finished.
+    pub code_list_life: Duration,
     /// Wrong codes in enrolments of one kind within an hour.
     pub enrolment_failures: usize,
 }
@@ -80,6 +83,7 @@ impl Default for Limits {
             pending_enrolments: 3,
             pending_confirmations: 10,
             enrolment_life: Duration::from_secs(10 * 60),
+            code_list_life: Duration::from_secs(15 * 60),
             enrolment_failures: 10,
         }
     }
@@ -97,6 +101,9 @@ pub enum RegistryError {
     /// The enrolment lapsed, was finished, or was begun anew.
     #[error("there is no such enrolment, or it has lapsed")]
     NoSuchEnrolment,
+    /// The list of backup codes lapsed, was finished, or was made anew.
+    #[error("there is no such list of backup codes, or it has lapsed")]
+    NoSuchCodeList,
     /// The subject has as many identifiers as are allowed.
     #[error("the subject has as many identifiers as are allowed")]
     TooManyIdentifiers,
@@ -154,6 +161,7 @@ impl Registry {
     pub fn prune(&mut self, now: Timestamp) {
         self.identifiers
             .retain(|identifier| identifier.counts() || identifier.is_pending(now));
+        self.drop_lists(|list| list.expires_at <= now);
         self.open.retain(|open| now < open.expires_at);
         self.enrolments.prune(now);
     }
@@ -175,8 +183,10 @@ impl Registry {
         }
     }
 
-    /// Removes the PIN: an operator's reset. Tells whether there was one.
+    /// Removes the PIN: an operator's reset. Lists of backup codes that wait to be finished lapse.
+    /// Tells whether there was one.
     pub fn reset_pin(&mut self) -> bool {
+        self.drop_lists(|_| true);
         self.pin.take().is_some()
     }
 
@@ -198,16 +208,7 @@ impl Registry {
         self.identifiers
             .retain(|other| other.counts() || other.kind() != Kind::Totp || other.label != label);
         self.require_room(Kind::Totp, limits)?;
-        let pending = self.identifiers.iter().filter(|other| !other.counts());
-        if pending.clone().count() >= limits.pending_enrolments {
-            let lapses = pending.filter_map(|other| match other.state {
-                State::Pending { expires_at } => Some(expires_at),
-                State::Enabled { .. } | State::Capped { .. } => None,
-            });
-            return Err(RegistryError::TooManyEnrolments {
-                retry_at: lapses.min().unwrap_or(now),
-            });
-        }
+        self.require_room_to_enrol(limits, now)?;
         self.identifiers.push(SecurityIdentifier {
             id,
             label,
@@ -225,7 +226,8 @@ impl Registry {
         Ok(())
     }
 
-    /// Ends an enrolment well: the code of `used`, typed at enrolment, is burned.
+    /// Ends an enrolment well: the code of `used`, typed at enrolment, is burned. Lists of backup
+    /// codes that wait to be finished lapse: they were made when less had to be proved.
     ///
     /// # Errors
     /// [`RegistryError::NoSuchEnrolment`], [`RegistryError::TooManyIdentifiers`].
@@ -243,10 +245,13 @@ impl Registry {
             .iter_mut()
             .find(|identifier| identifier.id == id && identifier.is_pending(now))
             .ok_or(RegistryError::NoSuchEnrolment)?;
-        let Factor::Totp { last_used, .. } = &mut identifier.factor;
+        let Factor::Totp { last_used, .. } = &mut identifier.factor else {
+            return Err(RegistryError::NoSuchEnrolment);
+        };
         *last_used = Some(used);
         identifier.state = State::Enabled { since: now };
         identifier.purposes = purposes;
+        self.drop_lists(|_| true);
         Ok(())
     }
 
@@ -331,15 +336,39 @@ impl Registry {
     /// [`RegistryError::TooManyIdentifiers`].
     pub fn require_room(&self, kind: Kind, limits: &Limits) -> Result<(), RegistryError> {
         let of_kind = self.counting().filter(|other| other.kind() == kind).count();
-        let Kind::Totp = kind;
-        if self.counting().count() >= limits.identifiers || of_kind >= limits.authenticators {
+        let most = match kind {
+            Kind::Totp => limits.authenticators,
+            Kind::BackupCodes => 1,
+        };
+        if self.counting().count() >= limits.identifiers || of_kind >= most {
             return Err(RegistryError::TooManyIdentifiers);
         }
         Ok(())
     }
 
+    /// That another enrolment may begin.
+    pub(crate) fn require_room_to_enrol(
+        &self,
+        limits: &Limits,
+        now: Timestamp,
+    ) -> Result<(), RegistryError> {
+        let lapses = self
+            .identifiers
+            .iter()
+            .filter_map(|other| match other.state {
+                State::Pending { expires_at } => Some(expires_at),
+                State::Enabled { .. } | State::Capped { .. } => None,
+            });
+        if lapses.clone().count() >= limits.pending_enrolments {
+            return Err(RegistryError::TooManyEnrolments {
+                retry_at: lapses.min().unwrap_or(now),
+            });
+        }
+        Ok(())
+    }
+
     /// The kind's default label, with a number where it is taken.
-    fn free_label(&self, kind: Kind) -> Label {
+    pub(crate) fn free_label(&self, kind: Kind) -> Label {
         let taken = |label: &Label| self.counting().any(|other| other.label == *label);
         let mut number = 1;
         loop {

@@ -1,7 +1,7 @@
 //! From stored rows to the words of the ports.
 
 use countersign_mfa::ports::{RequestRecord, Rows, StoreError, StoredEvent, SubjectRow};
-use countersign_primitives::{Clock, IdentifierId, Label, Timestamp};
+use countersign_primitives::{Clock, IdentifierId, Label, SubjectId, Timestamp};
 use countersign_security_identifiers::{Binding, BindingState, Kind};
 use sea_orm::{QueryResult, TryGetable};
 
@@ -47,6 +47,13 @@ fn column<T: TryGetable>(
 ) -> Result<T, StoreError> {
     row.try_get("", column)
         .map_err(|_| StoreError::Inconsistent { table, column })
+}
+
+pub(crate) fn subject(id: String) -> Result<SubjectId, StoreError> {
+    SubjectId::parse(id).map_err(|_| StoreError::Inconsistent {
+        table: "subject",
+        column: "subject_id",
+    })
 }
 
 pub(crate) fn event(row: event::Model) -> StoredEvent {

@@ -17,7 +17,7 @@ use crate::{
     ConnectError, SchemaState, Settings,
     desks::{Changes, Commits, Loads},
     dialect::{Chore, Dialect, OpenFor, Warm, postgres},
-    entities::{event, identifier},
+    entities::{event, identifier, subject},
     error::{Fault, committed_or_not, nothing_written, too_slow, written_or_not},
     line::Line,
     lock::Held,
@@ -270,9 +270,15 @@ impl Store for Storage {
             .collect()
     }
 
-    async fn events(&self, subject: &SubjectId, most: u64) -> Result<Vec<StoredEvent>, StoreError> {
+    async fn events(
+        &self,
+        subject: &SubjectId,
+        before: Option<i64>,
+        most: u64,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
         let query = event::Entity::find()
             .filter(event::Column::SubjectId.eq(subject.as_str()))
+            .filter(event::Column::Version.lt(before.unwrap_or(i64::MAX)))
             .order_by_desc(event::Column::Version)
             .limit(most)
             .all(&self.read);
@@ -280,6 +286,27 @@ impl Store for Storage {
             .await
             .map_err(|error| nothing_written(&error))?;
         Ok(events.into_iter().map(rows::event).collect())
+    }
+
+    async fn subjects(
+        &self,
+        after: Option<&SubjectId>,
+        most: u64,
+    ) -> Result<Vec<SubjectId>, StoreError> {
+        let query = subject::Entity::find()
+            .select_only()
+            .column(subject::Column::SubjectId)
+            .filter(subject::Column::SubjectId.gt(after.map_or("", SubjectId::as_str)))
+            .order_by_asc(subject::Column::SubjectId)
+            .limit(most)
+            .into_tuple::<String>()
+            .all(&self.read);
+        within(self.patience, query)
+            .await
+            .map_err(|error| nothing_written(&error))?
+            .into_iter()
+            .map(rows::subject)
+            .collect()
     }
 }
 

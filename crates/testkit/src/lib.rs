@@ -6,6 +6,7 @@
 //! authenticator apps who speaks to either over gRPC. [`Proxy`] and [`Cluster`] stand between a
 //! gateway and its database, or are the database.
 
+mod backup_codes;
 mod cluster;
 mod database;
 mod operator;
@@ -16,6 +17,7 @@ mod proxy;
 mod settings;
 mod time;
 
+pub use backup_codes::{Codes, NO_CODE};
 pub use cluster::{Cluster, PGBIN, PGOWNER, free_port};
 pub use database::{Backend, Database, POSTGRES};
 pub use person::{App, Person, app_proof, now, pin_proof, reason_of};
@@ -24,6 +26,7 @@ pub use process::{BIN, GatewayProcess, LOG};
 pub use proxy::Proxy;
 pub use time::{SeededEntropy, TestClock};
 
+pub use countersign_mfa::Settings;
 pub use countersign_primitives::{Clock, Timestamp};
 
 pub use countersign_client::{

@@ -94,12 +94,27 @@ impl Person {
         off: &[v1::Purpose],
         proofs: Vec<v1::Proof>,
     ) -> Result<Option<v1::SecurityIdentifier>, Status> {
+        self.switch_by_id(client, &app.id, on, off, proofs).await
+    }
+
+    /// Switches an identifier on and off.
+    ///
+    /// # Errors
+    /// The status.
+    pub async fn switch_by_id(
+        &self,
+        client: &Client,
+        id: &str,
+        on: &[v1::Purpose],
+        off: &[v1::Purpose],
+        proofs: Vec<v1::Proof>,
+    ) -> Result<Option<v1::SecurityIdentifier>, Status> {
         use v1::identifier_service_set_purposes_request::Authorization;
         use v1::identifier_service_set_purposes_response::Outcome;
         let request = v1::IdentifierServiceSetPurposesRequest {
             subject_id: self.subject.clone(),
             request_id: new_request_id(),
-            identifier_id: app.id.clone(),
+            identifier_id: id.to_owned(),
             switch_on: numbers(on),
             switch_off: numbers(off),
             authorization: Some(Authorization::Proofs(v1::Proofs { proofs })),
@@ -174,6 +189,19 @@ impl Person {
         };
         let answer = client.identifiers().list(request).await?;
         Ok(answer.into_inner())
+    }
+
+    /// Lists what happened to them, the latest of it.
+    ///
+    /// # Errors
+    /// The status.
+    pub async fn events(&self, client: &Client) -> Result<Vec<v1::SecurityEvent>, Status> {
+        let request = v1::IdentifierServiceListEventsRequest {
+            subject_id: self.subject.clone(),
+            ..Default::default()
+        };
+        let answer = client.identifiers().list_events(request).await?;
+        Ok(answer.into_inner().events)
     }
 
     /// Looks at a confirmation.

@@ -61,7 +61,16 @@ impl Store for OneSubject {
         Ok(Vec::new())
     }
 
-    async fn events(&self, _: &SubjectId, _: u64) -> Result<Vec<StoredEvent>, StoreError> {
+    async fn events(
+        &self,
+        _: &SubjectId,
+        _: Option<i64>,
+        _: u64,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn subjects(&self, _: Option<&SubjectId>, _: u64) -> Result<Vec<SubjectId>, StoreError> {
         Ok(Vec::new())
     }
 }

@@ -19,7 +19,8 @@ pub(crate) struct Config {
 enum Deed {
     /// Check a configuration, and show the settings in force without secrets.
     ///
-    /// Reads the file and the environment and nothing else: neither keys nor database.
+    /// Reads the file, the environment and the policy file that they name, and nothing else:
+    /// neither keys nor database.
     #[command(after_help = EXAMPLE)]
     Check {
         /// The configuration, TOML.

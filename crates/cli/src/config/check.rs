@@ -17,6 +17,10 @@ impl Config {
         self.check_hash(&mut found);
         self.check_throttle(&mut found);
         found.within("pin.min_digits", self.pin.min_digits, 6..=12);
+        // One is reserved, and a list has room for 32.
+        found.within("backup_codes.codes", self.backup_codes.codes, 5..=32);
+        let finish = self.backup_codes.finish_within_seconds;
+        found.within("backup_codes.finish_within_seconds", finish, 60..=3600);
         let confirmation = &self.confirmation;
         let (approve, redeem) = (
             confirmation.approve_within_seconds,
@@ -87,6 +91,12 @@ impl Config {
             found.add(
                 "keys.file",
                 "must be given: the path of what `countersign keys init` wrote",
+            );
+        }
+        if self.policy.names_no_file() {
+            found.add(
+                "policy.file",
+                "must be the path of a policy, or be left out for the built-in one",
             );
         }
         if !self.insecure {

@@ -36,6 +36,7 @@ fn what_is_said_reaches_the_use_cases() {
     let config = parsed(&format!(
         "issuer = 'Broker'\n{LEAST}
         [pin]\nmin_digits = 8
+        [backup_codes]\ncodes = 12\nfinish_within_seconds = 600
         [hash]\nmemory_kib = 64\npasses = 1\nthreads = 2
         [throttle]\nfailures_per_lock = 3\ncap = 40
         [confirmation]\napprove_within_seconds = 60\nattempts = 2
@@ -46,6 +47,9 @@ fn what_is_said_reaches_the_use_cases() {
     let settings = config.settings();
     assert_eq!(settings.issuer, "Broker");
     assert_eq!(settings.pin.min_digits, 8);
+    assert_eq!(settings.backup_codes, 12);
+    let finish_within = settings.limits.code_list_life;
+    assert_eq!(finish_within, Duration::from_secs(600));
     assert_eq!(
         (settings.hash_cost.memory_kib, settings.hash_cost.passes),
         (64, 1)
@@ -187,4 +191,81 @@ fn what_config_check_shows_is_a_configuration_itself() {
     let shown = parsed(LEAST).unwrap().shown().unwrap();
     let again = parsed(&shown).unwrap().shown().unwrap();
     assert_eq!(again, shown);
+}
+
+/// A configuration in a folder of its own that names a policy of this text.
+fn with_policy(policy: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("countersign.toml");
+    fs::write(&config, format!("{LEAST}[policy]\nfile = 'policy.toml'")).unwrap();
+    fs::write(folder.path().join("policy.toml"), policy).unwrap();
+    (folder, config)
+}
+
+const LOGINS_ONLY: &str = "version = 1
+strength = ['totp', 'backup-codes']
+[[rules]]
+name = 'logins'
+operations = ['login']
+stages = [['totp']]
+";
+
+#[test]
+fn the_policy_that_is_named_reaches_the_use_cases() {
+    let (folder, path) = with_policy(LOGINS_ONLY);
+    let config = Config::read(&path).unwrap();
+    let expected = countersign_policy::Policy::parse(LOGINS_ONLY).unwrap();
+    assert_eq!(config.settings().policy, expected);
+    assert_eq!(config.policy.text(), LOGINS_ONLY);
+    let file = folder.path().join("policy.toml");
+    assert_eq!(config.policy.file(), Some(file.as_path()));
+    let shown = config.shown().unwrap();
+    assert!(
+        shown.contains(&format!("[policy]\nfile = \"{}\"", file.display())),
+        "{shown}"
+    );
+    assert_eq!(parsed(&shown).unwrap().shown().unwrap(), shown);
+}
+
+#[test]
+fn without_a_policy_the_built_in_one_is_in_force() {
+    let config = parsed(LEAST).unwrap();
+    assert_eq!(config.policy.text(), countersign_policy::DEFAULT_POLICY);
+    assert_eq!(config.policy.file(), None);
+    assert_eq!(
+        *config.policy.in_force(),
+        countersign_policy::Policy::default()
+    );
+}
+
+#[test]
+fn a_policy_that_is_not_right_is_an_error_with_its_file_line_and_column() {
+    let (folder, path) = with_policy(&LOGINS_ONLY.replace("'totp']]", "'fax']]"));
+    let error = format!("{:#}", Config::read(&path).unwrap_err());
+    let expected = format!(
+        "the configuration {} is not right: the policy {} is not right: line 6, column 12: unknown \
+         kind \"fax\": it must be one of totp, backup-codes, any, pin",
+        path.display(),
+        folder.path().join("policy.toml").display()
+    );
+    assert_eq!(error, expected);
+}
+
+#[test]
+fn a_policy_that_is_not_there_is_an_error_that_names_its_file() {
+    let (folder, path) = with_policy(LOGINS_ONLY);
+    fs::remove_file(folder.path().join("policy.toml")).unwrap();
+    let missing = format!("{:#}", Config::read(&path).unwrap_err());
+    let expected = format!(
+        "the policy {}/policy.toml cannot be read",
+        folder.path().display()
+    );
+    assert!(missing.contains(&expected), "{missing}");
+    let empty = error(&format!("{LEAST}[policy]\nfile = ''"));
+    assert!(empty.contains("`policy.file` must be the path"), "{empty}");
+    let unknown = error(&format!("{LEAST}[policy]\ntext = 'version = 1'"));
+    assert!(
+        unknown.contains("`policy.text`") && unknown.contains("those here are file"),
+        "{unknown}"
+    );
 }

@@ -117,6 +117,7 @@ fn denial_to_wire(denial: DenialView) -> wire::Denial {
             Some(time_to_wire(retry_at)),
         ),
         DenialView::RecoveryRequired => (wire::DenialReason::RecoveryRequired, None),
+        DenialView::RefusedByPolicy => (wire::DenialReason::RefusedByPolicy, None),
     };
     wire::Denial {
         reason: reason.into(),

@@ -137,6 +137,9 @@ impl Reader {
                     purposes,
                 })
             }
+            Some(Change::EnableBackupCodes(wire::EnableBackupCodesChange {})) => {
+                Some(SettingsChange::EnableCodes)
+            }
             Some(Change::DisableIdentifier(change)) => {
                 let id = format!("{field}.disable_identifier.identifier_id");
                 Some(SettingsChange::Disable {

@@ -1,13 +1,11 @@
 //! Proofs and authorizations.
 
-use countersign_mfa::{MAX_PROOFS, Proof, Proofs};
+use countersign_mfa::{Authorization as Grant, MAX_PROOFS, Proof, Proofs};
 use countersign_primitives::{IdentifierId, SecretString};
 use countersign_proto::v1::{self as wire, proof::Authenticator};
 use countersign_security_identifiers::AuthenticatorRef;
-use tonic::Status;
 
 use super::Reader;
-use crate::status;
 
 /// The longest code or PIN, in bytes.
 const MAX_CODE_BYTES: usize = 64;
@@ -70,23 +68,31 @@ impl Reader {
 
 /// What authorizes a settings change; each of their requests has a oneof of its own for it.
 pub(crate) trait Authorization {
-    /// The inline proofs, if it is these.
-    fn inline(&self) -> Option<&wire::Proofs>;
+    /// Which of the two it is.
+    fn either(&self) -> Either<'_>;
+}
+
+/// The two things that may authorize a settings change.
+pub(crate) enum Either<'a> {
+    Confirmation(&'a str),
+    Proofs(&'a wire::Proofs),
 }
 
 macro_rules! authorization {
     ($($request:ident),+) => {$(
         impl Authorization for wire::$request::Authorization {
-            fn inline(&self) -> Option<&wire::Proofs> {
+            fn either(&self) -> Either<'_> {
                 match self {
-                    Self::Proofs(proofs) => Some(proofs),
-                    Self::ConfirmationId(_) => None,
+                    Self::Proofs(proofs) => Either::Proofs(proofs),
+                    Self::ConfirmationId(id) => Either::Confirmation(id),
                 }
             }
         }
     )+};
 }
 authorization!(
+    backup_code_service_disable_request,
+    backup_code_service_enable_request,
     identifier_service_set_purposes_request,
     pin_service_change_request,
     pin_service_set_request,
@@ -95,15 +101,23 @@ authorization!(
 );
 
 impl Reader {
-    /// The inline proofs of a settings change; none where none were given.
+    /// What authorizes a settings change: no proofs where nothing was given.
     pub(crate) fn authorization(
         &mut self,
         authorization: Option<&impl Authorization>,
-    ) -> Result<Option<Proofs>, Status> {
-        match authorization.map(Authorization::inline) {
-            None => Ok(Some(Proofs::default())),
-            Some(Some(inline)) => Ok(self.proofs("proofs.proofs", &inline.proofs)),
-            Some(None) => Err(status::confirmation_authorization_unavailable()),
+    ) -> Option<Grant> {
+        match authorization.map(Authorization::either) {
+            None => Some(Grant::Proofs(Proofs::default())),
+            Some(Either::Proofs(inline)) => self.inline(Some(inline)).map(Grant::Proofs),
+            Some(Either::Confirmation(id)) => self
+                .take("confirmation_id", id.parse())
+                .map(Grant::Confirmation),
         }
+    }
+
+    /// The inline proofs of a settings change; none where none were given.
+    pub(crate) fn inline(&mut self, inline: Option<&wire::Proofs>) -> Option<Proofs> {
+        let proofs = inline.map_or(&[][..], |inline| &inline.proofs);
+        self.proofs("proofs.proofs", proofs)
     }
 }

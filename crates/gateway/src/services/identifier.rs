@@ -14,6 +14,7 @@ use crate::{
     caller,
     convert::{
         Reader,
+        event::event_to_wire,
         identifier::{pin_to_wire, to_wire},
     },
     status,
@@ -33,8 +34,7 @@ impl IdentifierService for Identifiers {
         let request = request.into_inner();
         let mut reader = Reader::default();
         let subject = reader.subject(&request.subject_id);
-        let size = usize::try_from(request.page_size).map_err(|_| "must not be negative");
-        let size = reader.take("page_size", size);
+        let size = reader.page_size(request.page_size);
         let (subject, size) = reader.finish(subject.zip(size))?;
         let page = self
             .0
@@ -81,13 +81,14 @@ impl IdentifierService for Identifiers {
         let call = reader.call(caller, &request.subject_id, &request.request_id, &request);
         let identifier = reader.identifier("identifier_id", &request.identifier_id);
         let (on, off) = reader.switches("", &request.switch_on, &request.switch_off);
-        let proofs = reader.authorization(request.authorization.as_ref())?;
-        let (call, (identifier, proofs)) = reader.finish(call.zip(identifier.zip(proofs)))?;
+        let authorization = reader.authorization(request.authorization.as_ref());
+        let given = identifier.zip(authorization);
+        let (call, (identifier, authorization)) = reader.finish(call.zip(given))?;
         let set = SetPurposes {
             identifier,
             on,
             off,
-            proofs,
+            authorization,
         };
         let outcome = self.0.set_purposes(&call, &set).await;
         let outcome = match outcome.map_err(status::of_error)? {
@@ -114,6 +115,27 @@ impl IdentifierService for Identifiers {
         let view = view.map_err(status::of_error)?;
         Ok(Response::new(wire::IdentifierServiceRenameResponse {
             identifier: Some(to_wire(view)),
+        }))
+    }
+
+    async fn list_events(
+        &self,
+        request: Request<wire::IdentifierServiceListEventsRequest>,
+    ) -> Result<Response<wire::IdentifierServiceListEventsResponse>, Status> {
+        let caller = caller::of_request(&request)?;
+        let request = request.into_inner();
+        let mut reader = Reader::default();
+        let subject = reader.subject(&request.subject_id);
+        let size = reader.page_size(request.page_size);
+        let (subject, size) = reader.finish(subject.zip(size))?;
+        let page = self
+            .0
+            .list_events(&subject, &caller, size, &request.page_token)
+            .await
+            .map_err(status::of_error)?;
+        Ok(Response::new(wire::IdentifierServiceListEventsResponse {
+            events: page.events.into_iter().map(event_to_wire).collect(),
+            next_page_token: page.next,
         }))
     }
 }

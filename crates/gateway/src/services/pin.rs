@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign_mfa::{ChangePin, Outcome, PinView, Platform, Proofs, SetPin};
+use countersign_mfa::{Authorization, ChangePin, Outcome, PinView, Platform, SetPin};
 use countersign_pin::NewPin;
 use countersign_primitives::SecretString;
 use countersign_proto::v1::{
@@ -39,9 +39,14 @@ impl PinService for Pins {
         let mut reader = Reader::default();
         let call = reader.call(caller, &request.subject_id, &request.request_id, &request);
         let new_pin = self.new_pin(&mut reader, &request.new_pin);
-        let proofs = reader.authorization(request.authorization.as_ref())?;
-        let (call, (new_pin, proofs)) = reader.finish(call.zip(new_pin.zip(proofs)))?;
-        let outcome = self.0.set_pin(&call, &SetPin { new_pin, proofs }).await;
+        let authorization = reader.authorization(request.authorization.as_ref());
+        let given = new_pin.zip(authorization);
+        let (call, (new_pin, authorization)) = reader.finish(call.zip(given))?;
+        let set = SetPin {
+            new_pin,
+            authorization,
+        };
+        let outcome = self.0.set_pin(&call, &set).await;
         let outcome: Outcome<PinView> = outcome.map_err(status::of_error)?;
         let outcome = match outcome {
             Outcome::Done(view) => SetOutcome::Done(pin_to_wire(view)),
@@ -61,16 +66,21 @@ impl PinService for Pins {
         let mut reader = Reader::default();
         let call = reader.call(caller, &request.subject_id, &request.request_id, &request);
         let new_pin = self.new_pin(&mut reader, &request.new_pin);
-        let proofs = reader.authorization(request.authorization.as_ref())?;
-        let is_same = |proofs: &Proofs| proofs.has_pin(&request.new_pin);
-        if proofs.as_ref().is_some_and(is_same) {
+        let authorization = reader.authorization(request.authorization.as_ref());
+        let is_same = |authorization: &Authorization| match authorization {
+            Authorization::Proofs(proofs) => proofs.has_pin(&request.new_pin),
+            Authorization::Confirmation(_) => false,
+        };
+        if authorization.as_ref().is_some_and(is_same) {
             reader.violation("new_pin", "must be another than the present one");
         }
-        let (call, (new_pin, proofs)) = reader.finish(call.zip(new_pin.zip(proofs)))?;
-        let outcome = self
-            .0
-            .change_pin(&call, &ChangePin { new_pin, proofs })
-            .await;
+        let given = new_pin.zip(authorization);
+        let (call, (new_pin, authorization)) = reader.finish(call.zip(given))?;
+        let change = ChangePin {
+            new_pin,
+            authorization,
+        };
+        let outcome = self.0.change_pin(&call, &change).await;
         let outcome: Outcome<PinView> = outcome.map_err(status::of_error)?;
         let outcome = match outcome {
             Outcome::Done(view) => ChangeOutcome::Done(pin_to_wire(view)),

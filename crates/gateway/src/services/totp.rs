@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use countersign_mfa::{BeginTotp, BegunTotp, ConfirmTotp, Disable, Outcome, Platform};
-use countersign_primitives::{ExposeSecret, Label};
+use countersign_primitives::ExposeSecret;
 use countersign_proto::v1::{
     self as wire, totp_service_confirm_enable_response::Outcome as ConfirmOutcome,
     totp_service_disable_response::Outcome as DisableOutcome, totp_service_server::TotpService,
 };
+use countersign_security_identifiers::Kind;
 use countersign_totp::{Algorithm, Digits};
 use tonic::{Request, Response, Status};
 
@@ -49,14 +50,14 @@ impl TotpService for Totps {
         let identifier = reader.identifier("identifier_id", &request.identifier_id);
         let code = reader.code("code", &request.code);
         let purposes = reader.purposes("purposes", &request.purposes);
-        let proofs = reader.authorization(request.authorization.as_ref())?;
-        let given = identifier.zip(code).zip(proofs);
-        let (call, ((identifier, code), proofs)) = reader.finish(call.zip(given))?;
+        let authorization = reader.authorization(request.authorization.as_ref());
+        let given = identifier.zip(code).zip(authorization);
+        let (call, ((identifier, code), authorization)) = reader.finish(call.zip(given))?;
         let confirm = ConfirmTotp {
             identifier,
             code,
             purposes,
-            proofs,
+            authorization,
         };
         let outcome = self.0.confirm_totp(&call, &confirm).await;
         let outcome = match outcome.map_err(status::of_error)? {
@@ -77,12 +78,14 @@ impl TotpService for Totps {
         let mut reader = Reader::default();
         let call = reader.call(caller, &request.subject_id, &request.request_id, &request);
         let identifier = reader.identifier("identifier_id", &request.identifier_id);
-        let proofs = reader.authorization(request.authorization.as_ref())?;
-        let (call, (identifier, proofs)) = reader.finish(call.zip(identifier.zip(proofs)))?;
+        let authorization = reader.authorization(request.authorization.as_ref());
+        let given = identifier.zip(authorization);
+        let (call, (identifier, authorization)) = reader.finish(call.zip(given))?;
         let disable = Disable {
             identifier,
+            kind: Kind::Totp,
             confirm_last: request.confirm_last,
-            proofs,
+            authorization,
         };
         let outcome = self.0.disable(&call, &disable).await;
         let outcome = match outcome.map_err(status::of_error)? {
@@ -96,10 +99,7 @@ impl TotpService for Totps {
 }
 
 fn begin(reader: &mut Reader, request: &wire::TotpServiceBeginEnableRequest) -> Option<BeginTotp> {
-    let label = match request.label.as_str() {
-        "" => Some(None),
-        label => reader.take("label", Label::parse(label)).map(Some),
-    };
+    let label = reader.label(&request.label);
     let algorithm = match wire::TotpAlgorithm::try_from(request.algorithm) {
         Ok(wire::TotpAlgorithm::Unspecified | wire::TotpAlgorithm::Sha1) => Ok(Algorithm::Sha1),
         Ok(wire::TotpAlgorithm::Sha256) => Ok(Algorithm::Sha256),

@@ -20,7 +20,9 @@ pub struct Pin {}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct Proof {
-    /// What was typed, at most 64 bytes. Spaces and dashes in a code of an app are ignored.
+    /// What was typed, at most 64 bytes. In a code, spaces and dashes are ignored; in a backup code it
+    /// does not matter either whether letters are capitals, nor whether O was typed for 0, or I or L
+    /// for 1.
     #[prost(string, tag = "5")]
     pub code: ::prost::alloc::string::String,
     /// Whose proof it is.
@@ -75,8 +77,8 @@ pub struct Stage {
 /// One way to pass a stage.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StageOption {
-    /// Whether it could be used when the paths were made. One that could not (locked, or disabled by
-    /// the failure cap) is listed because it counts as an existing factor. It does not change in the
+    /// Whether it could be used when the paths were made. One that could not (locked, disabled by the
+    /// failure cap, or backup codes of which only the reserved last one is left) is listed because it counts as an existing factor. It does not change in the
     /// answers to proofs.
     #[prost(bool, tag = "3")]
     pub usable: bool,
@@ -162,8 +164,8 @@ impl Purpose {
         }
     }
 }
-/// A kind of security identifier. The numbers 1 (SMS), 3 (backup codes), 4 (e-mail) and 5 (passkey)
-/// are kept for the kinds to come: a caller must bear a number that it does not know.
+/// A kind of security identifier. The numbers 1 (SMS), 4 (e-mail) and 5 (passkey) are kept for the
+/// kinds to come: a caller must bear a number that it does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum IdentifierKind {
@@ -171,6 +173,8 @@ pub enum IdentifierKind {
     Unspecified = 0,
     /// An authenticator app (RFC 6238).
     Totp = 2,
+    /// Backup codes: a printed list, of which each code is used once. A subject has one set of them.
+    BackupCodes = 3,
 }
 impl IdentifierKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -181,6 +185,7 @@ impl IdentifierKind {
         match self {
             Self::Unspecified => "IDENTIFIER_KIND_UNSPECIFIED",
             Self::Totp => "IDENTIFIER_KIND_TOTP",
+            Self::BackupCodes => "IDENTIFIER_KIND_BACKUP_CODES",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -188,6 +193,7 @@ impl IdentifierKind {
         match value {
             "IDENTIFIER_KIND_UNSPECIFIED" => Some(Self::Unspecified),
             "IDENTIFIER_KIND_TOTP" => Some(Self::Totp),
+            "IDENTIFIER_KIND_BACKUP_CODES" => Some(Self::BackupCodes),
             _ => None,
         }
     }
@@ -200,8 +206,11 @@ pub enum DenialReason {
     Unspecified = 0,
     /// Only locks that end by themselves stand in the way.
     TemporarilyLocked = 1,
-    /// Nothing that time brings will help: an operator has to.
+    /// Nothing that time brings will help: an operator has to or, where only the last backup code is
+    /// left, the subject, by making more codes.
     RecoveryRequired = 2,
+    /// The policy lets no such operation go on.
+    RefusedByPolicy = 3,
 }
 impl DenialReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -213,6 +222,7 @@ impl DenialReason {
             Self::Unspecified => "DENIAL_REASON_UNSPECIFIED",
             Self::TemporarilyLocked => "DENIAL_REASON_TEMPORARILY_LOCKED",
             Self::RecoveryRequired => "DENIAL_REASON_RECOVERY_REQUIRED",
+            Self::RefusedByPolicy => "DENIAL_REASON_REFUSED_BY_POLICY",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -221,8 +231,1007 @@ impl DenialReason {
             "DENIAL_REASON_UNSPECIFIED" => Some(Self::Unspecified),
             "DENIAL_REASON_TEMPORARILY_LOCKED" => Some(Self::TemporarilyLocked),
             "DENIAL_REASON_RECOVERY_REQUIRED" => Some(Self::RecoveryRequired),
+            "DENIAL_REASON_REFUSED_BY_POLICY" => Some(Self::RefusedByPolicy),
             _ => None,
         }
+    }
+}
+/// One purpose of an identifier.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PurposeSetting {
+    /// Which.
+    #[prost(enumeration = "Purpose", tag = "1")]
+    pub purpose: i32,
+    /// Whether the identifier is switched on for it.
+    #[prost(bool, tag = "2")]
+    pub on: bool,
+    /// Whether failures have locked it for now.
+    #[prost(bool, tag = "3")]
+    pub locked: bool,
+    /// When the lock ends.
+    #[prost(message, optional, tag = "4")]
+    pub locked_until: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// One registered way to receive or produce a security code.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SecurityIdentifier {
+    /// Its id: a UUID.
+    #[prost(string, tag = "1")]
+    pub identifier_id: ::prost::alloc::string::String,
+    /// Its kind.
+    #[prost(enumeration = "IdentifierKind", tag = "2")]
+    pub kind: i32,
+    /// Its state.
+    #[prost(enumeration = "IdentifierState", tag = "3")]
+    pub state: i32,
+    /// What its owner calls it; masked where it would show a contact.
+    #[prost(string, tag = "4")]
+    pub label: ::prost::alloc::string::String,
+    /// Each purpose with its switch and its lock. Empty where it was disabled for good.
+    #[prost(message, repeated, tag = "5")]
+    pub purposes: ::prost::alloc::vec::Vec<PurposeSetting>,
+    /// When its enrolment began.
+    #[prost(message, optional, tag = "6")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it was enabled.
+    #[prost(message, optional, tag = "7")]
+    pub enable_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it was disabled.
+    #[prost(message, optional, tag = "8")]
+    pub disable_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Whether the failure cap disabled it. It counts as an existing factor until an operator, or a
+    /// code of another identifier, closes it.
+    #[prost(bool, tag = "9")]
+    pub disabled_by_cap: bool,
+    /// PENDING: when the enrolment lapses.
+    #[prost(message, optional, tag = "10")]
+    pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// From when its next code can be accepted, where the present one is used already.
+    #[prost(message, optional, tag = "11")]
+    pub usable_from: ::core::option::Option<::prost_types::Timestamp>,
+    /// Backup codes, once they are enabled: how many can still be used. The last one is reserved for
+    /// disabling the codes and for making more.
+    #[prost(int32, optional, tag = "12")]
+    pub codes_left: ::core::option::Option<i32>,
+}
+/// The PIN of a subject: never an identifier.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PinStatus {
+    /// Whether one is set.
+    #[prost(bool, tag = "1")]
+    pub set: bool,
+    /// Whether failures have locked it for now.
+    #[prost(bool, tag = "2")]
+    pub locked: bool,
+    /// When the lock ends.
+    #[prost(message, optional, tag = "3")]
+    pub locked_until: ::core::option::Option<::prost_types::Timestamp>,
+    /// Whether it reached the failure cap: only an operator's reset makes room for a new one.
+    #[prost(bool, tag = "4")]
+    pub capped: bool,
+}
+/// The state of an identifier. That it is locked is no state but a fact for each purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum IdentifierState {
+    /// Not given.
+    Unspecified = 0,
+    /// Its enrolment has begun.
+    Pending = 1,
+    /// It is in use.
+    Enabled = 2,
+    /// It was disabled by its owner, an operator or the failure cap; it comes back only by enrolling
+    /// anew.
+    Disabled = 3,
+}
+impl IdentifierState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "IDENTIFIER_STATE_UNSPECIFIED",
+            Self::Pending => "IDENTIFIER_STATE_PENDING",
+            Self::Enabled => "IDENTIFIER_STATE_ENABLED",
+            Self::Disabled => "IDENTIFIER_STATE_DISABLED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "IDENTIFIER_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "IDENTIFIER_STATE_PENDING" => Some(Self::Pending),
+            "IDENTIFIER_STATE_ENABLED" => Some(Self::Enabled),
+            "IDENTIFIER_STATE_DISABLED" => Some(Self::Disabled),
+            _ => None,
+        }
+    }
+}
+/// A new list of codes. It is shown once.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct BackupCodeList {
+    /// The id that Finish takes: a UUID.
+    #[prost(string, tag = "1")]
+    pub list_id: ::prost::alloc::string::String,
+    /// The identifier: a UUID. It stays the same from one list to the next.
+    #[prost(string, tag = "2")]
+    pub identifier_id: ::prost::alloc::string::String,
+    /// The codes as they are printed, such as 7K3QX-2M9TA-0VJ4C: 10 by default, each of 75 random bits.
+    #[prost(string, repeated, tag = "3")]
+    pub codes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// When the list lapses unless it is finished: after 15 minutes.
+    #[prost(message, optional, tag = "4")]
+    pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Whether this answers a repetition (SECRET_ALREADY_DELIVERED): the codes are left out then, and
+    /// whoever lost them takes the step again with another request id.
+    #[prost(bool, tag = "5")]
+    pub secret_already_delivered: bool,
+}
+/// Enrols backup codes.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BackupCodeServiceEnableRequest {
+    /// The subject: the host system's opaque id, 1 to 128 bytes without control characters.
+    #[prost(string, tag = "1")]
+    pub subject_id: ::prost::alloc::string::String,
+    /// Makes a repetition of this request harmless: a UUID that the caller chose (AIP-155). The same id
+    /// with the same body gives the same answer for 24 hours and has one effect; with another body it is
+    /// INVALID_ARGUMENT / REQUEST_ID_REUSED. Without one, a repetition is another request.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+    /// What the person calls them: at most 64 bytes; "Backup codes" where it is empty.
+    #[prost(string, tag = "3")]
+    pub label: ::prost::alloc::string::String,
+    /// What authorizes the change: never both.
+    #[prost(
+        oneof = "backup_code_service_enable_request::Authorization",
+        tags = "10, 11"
+    )]
+    pub authorization: ::core::option::Option<
+        backup_code_service_enable_request::Authorization,
+    >,
+}
+/// Nested message and enum types in `BackupCodeServiceEnableRequest`.
+pub mod backup_code_service_enable_request {
+    /// What authorizes the change: never both.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Authorization {
+        /// An approved confirmation of exactly this change (SettingsChange) that this caller created; it
+        /// is consumed. FAILED_PRECONDITION as for ConfirmationService.Redeem.
+        #[prost(string, tag = "10")]
+        ConfirmationId(::prost::alloc::string::String),
+        /// Proofs: the shorthand for authenticators that need no sending.
+        #[prost(message, tag = "11")]
+        Proofs(super::Proofs),
+    }
+}
+/// Whether a list was made.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BackupCodeServiceEnableResponse {
+    /// The outcome.
+    #[prost(oneof = "backup_code_service_enable_response::Outcome", tags = "1, 2")]
+    pub outcome: ::core::option::Option<backup_code_service_enable_response::Outcome>,
+}
+/// Nested message and enum types in `BackupCodeServiceEnableResponse`.
+pub mod backup_code_service_enable_response {
+    /// The outcome.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Outcome {
+        /// It was: print it, and then Finish.
+        #[prost(message, tag = "1")]
+        List(super::BackupCodeList),
+        /// It was not: a proof was not accepted.
+        #[prost(message, tag = "2")]
+        Rejected(super::Rejected),
+    }
+}
+/// Makes another list.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BackupCodeServiceCreateMoreRequest {
+    /// The subject: the host system's opaque id, 1 to 128 bytes without control characters.
+    #[prost(string, tag = "1")]
+    pub subject_id: ::prost::alloc::string::String,
+    /// Makes a repetition of this request harmless: a UUID that the caller chose (AIP-155). The same id
+    /// with the same body gives the same answer for 24 hours and has one effect; with another body it is
+    /// INVALID_ARGUMENT / REQUEST_ID_REUSED. Without one, a repetition is another request.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+    /// The identifier: a UUID.
+    #[prost(string, tag = "3")]
+    pub identifier_id: ::prost::alloc::string::String,
+    /// One of the codes. It cannot be a confirmation, which would use its code up before there is a list.
+    #[prost(message, optional, tag = "11")]
+    pub proofs: ::core::option::Option<Proofs>,
+}
+/// Whether a list was made.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BackupCodeServiceCreateMoreResponse {
+    /// The outcome.
+    #[prost(oneof = "backup_code_service_create_more_response::Outcome", tags = "1, 2")]
+    pub outcome: ::core::option::Option<
+        backup_code_service_create_more_response::Outcome,
+    >,
+}
+/// Nested message and enum types in `BackupCodeServiceCreateMoreResponse`.
+pub mod backup_code_service_create_more_response {
+    /// The outcome.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Outcome {
+        /// It was: print it, and then Finish.
+        #[prost(message, tag = "1")]
+        List(super::BackupCodeList),
+        /// It was not: a proof was not accepted.
+        #[prost(message, tag = "2")]
+        Rejected(super::Rejected),
+    }
+}
+/// Puts a list in force.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BackupCodeServiceFinishRequest {
+    /// The subject: the host system's opaque id, 1 to 128 bytes without control characters.
+    #[prost(string, tag = "1")]
+    pub subject_id: ::prost::alloc::string::String,
+    /// Makes a repetition of this request harmless: a UUID that the caller chose (AIP-155). The same id
+    /// with the same body gives the same answer for 24 hours and has one effect; with another body it is
+    /// INVALID_ARGUMENT / REQUEST_ID_REUSED. Without one, a repetition is another request.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+    /// The list: a UUID. It must have been made by this caller.
+    #[prost(string, tag = "3")]
+    pub list_id: ::prost::alloc::string::String,
+}
+/// Codes that are in force.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BackupCodeServiceFinishResponse {
+    /// The identifier. Codes that were enabled just now are on for nothing:
+    /// IdentifierService.SetPurposes switches them on, with one of them.
+    #[prost(message, optional, tag = "1")]
+    pub identifier: ::core::option::Option<SecurityIdentifier>,
+}
+/// Disables backup codes.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BackupCodeServiceDisableRequest {
+    /// The subject: the host system's opaque id, 1 to 128 bytes without control characters.
+    #[prost(string, tag = "1")]
+    pub subject_id: ::prost::alloc::string::String,
+    /// Makes a repetition of this request harmless: a UUID that the caller chose (AIP-155). The same id
+    /// with the same body gives the same answer for 24 hours and has one effect; with another body it is
+    /// INVALID_ARGUMENT / REQUEST_ID_REUSED. Without one, a repetition is another request.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Which: a UUID.
+    #[prost(string, tag = "3")]
+    pub identifier_id: ::prost::alloc::string::String,
+    /// Whether it may be the last identifier that is enabled.
+    #[prost(bool, tag = "4")]
+    pub confirm_last: bool,
+    /// What authorizes the change: never both.
+    #[prost(
+        oneof = "backup_code_service_disable_request::Authorization",
+        tags = "10, 11"
+    )]
+    pub authorization: ::core::option::Option<
+        backup_code_service_disable_request::Authorization,
+    >,
+}
+/// Nested message and enum types in `BackupCodeServiceDisableRequest`.
+pub mod backup_code_service_disable_request {
+    /// What authorizes the change: never both.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Authorization {
+        /// An approved confirmation of exactly this change (SettingsChange) that this caller created; it
+        /// is consumed. FAILED_PRECONDITION as for ConfirmationService.Redeem.
+        #[prost(string, tag = "10")]
+        ConfirmationId(::prost::alloc::string::String),
+        /// Proofs: the shorthand for authenticators that need no sending.
+        #[prost(message, tag = "11")]
+        Proofs(super::Proofs),
+    }
+}
+/// Whether it was done.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BackupCodeServiceDisableResponse {
+    /// The outcome.
+    #[prost(oneof = "backup_code_service_disable_response::Outcome", tags = "1, 2")]
+    pub outcome: ::core::option::Option<backup_code_service_disable_response::Outcome>,
+}
+/// Nested message and enum types in `BackupCodeServiceDisableResponse`.
+pub mod backup_code_service_disable_response {
+    /// The outcome.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Outcome {
+        /// It was: every list of it is void.
+        #[prost(message, tag = "1")]
+        Done(super::SecurityIdentifier),
+        /// It was not: a proof was not accepted.
+        #[prost(message, tag = "2")]
+        Rejected(super::Rejected),
+    }
+}
+/// Looks at the backup codes of a subject.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BackupCodeServiceGetStatusRequest {
+    /// The subject: the host system's opaque id, 1 to 128 bytes without control characters.
+    #[prost(string, tag = "1")]
+    pub subject_id: ::prost::alloc::string::String,
+}
+/// The backup codes of a subject as they are now.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BackupCodeServiceGetStatusResponse {
+    /// The identifier, with the number of codes left; absent where the subject has no backup codes.
+    #[prost(message, optional, tag = "1")]
+    pub identifier: ::core::option::Option<SecurityIdentifier>,
+    /// How many codes the list in force has, used ones included.
+    #[prost(int32, tag = "2")]
+    pub codes_total: i32,
+    /// A list that waits to be finished: its id, empty where there is none. Its codes are never shown
+    /// again.
+    #[prost(string, tag = "3")]
+    pub pending_list_id: ::prost::alloc::string::String,
+    /// When that list lapses.
+    #[prost(message, optional, tag = "4")]
+    pub pending_expire_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Generated client implementations.
+pub mod backup_code_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Backup codes: a printed list of codes, each of which is a proof once. A subject has one set of
+    /// them, which is one identifier: its id, name, purposes and counters outlive its lists.
+    ///
+    /// A list is shown once and is not in force before Finish; it lapses after 15 minutes. Until then the
+    /// step that made it may be repeated and gives another list, so a lost answer loses nothing.
+    ///
+    /// The last code of a list is reserved: with one left, a proof by the set is FAILED_PRECONDITION /
+    /// LAST_CODE_RESERVED everywhere but in Disable and CreateMore, whatever was typed.
+    #[derive(Debug, Clone)]
+    pub struct BackupCodeServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl BackupCodeServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> BackupCodeServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> BackupCodeServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            BackupCodeServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Enrols the codes: takes the PIN and, where an identifier exists, a code of it, and makes the
+        /// first list. FAILED_PRECONDITION / BACKUP_CODES_ENABLED, PIN_NOT_SET, STEP_UP_REQUIRED,
+        /// TEMPORARILY_LOCKED, RECOVERY_REQUIRED; RESOURCE_EXHAUSTED / TOO_MANY_IDENTIFIERS,
+        /// TOO_MANY_PENDING_ENROLMENTS.
+        pub async fn enable(
+            &mut self,
+            request: impl tonic::IntoRequest<super::BackupCodeServiceEnableRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BackupCodeServiceEnableResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/countersign.v1.BackupCodeService/Enable",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("countersign.v1.BackupCodeService", "Enable"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Makes another list: takes one of the codes, be it the last. The new list holds that code: nothing
+        /// but another CreateMore accepts it, until it is used up at Finish, or free again when the list
+        /// lapses. The present list stays in force until Finish. NOT_FOUND / IDENTIFIER_NOT_FOUND;
+        /// FAILED_PRECONDITION / IDENTIFIER_NOT_ENABLED, STEP_UP_REQUIRED, TEMPORARILY_LOCKED.
+        pub async fn create_more(
+            &mut self,
+            request: impl tonic::IntoRequest<super::BackupCodeServiceCreateMoreRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BackupCodeServiceCreateMoreResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/countersign.v1.BackupCodeService/CreateMore",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("countersign.v1.BackupCodeService", "CreateMore"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Puts a list in force, once the person has it on paper; in the same commit the earlier one is
+        /// void. It takes no proof. NOT_FOUND / CODE_LIST_NOT_FOUND.
+        pub async fn finish(
+            &mut self,
+            request: impl tonic::IntoRequest<super::BackupCodeServiceFinishRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BackupCodeServiceFinishResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/countersign.v1.BackupCodeService/Finish",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("countersign.v1.BackupCodeService", "Finish"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Disables the codes: takes one of them, be it the last, or the PIN and a code of another
+        /// identifier. FAILED_PRECONDITION / LAST_IDENTIFIER without confirm_last, STEP_UP_REQUIRED.
+        pub async fn disable(
+            &mut self,
+            request: impl tonic::IntoRequest<super::BackupCodeServiceDisableRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BackupCodeServiceDisableResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/countersign.v1.BackupCodeService/Disable",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("countersign.v1.BackupCodeService", "Disable"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Looks at the codes. A subject that was never heard of has none.
+        pub async fn get_status(
+            &mut self,
+            request: impl tonic::IntoRequest<super::BackupCodeServiceGetStatusRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BackupCodeServiceGetStatusResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/countersign.v1.BackupCodeService/GetStatus",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("countersign.v1.BackupCodeService", "GetStatus"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod backup_code_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with BackupCodeServiceServer.
+    #[async_trait]
+    pub trait BackupCodeService: std::marker::Send + std::marker::Sync + 'static {
+        /// Enrols the codes: takes the PIN and, where an identifier exists, a code of it, and makes the
+        /// first list. FAILED_PRECONDITION / BACKUP_CODES_ENABLED, PIN_NOT_SET, STEP_UP_REQUIRED,
+        /// TEMPORARILY_LOCKED, RECOVERY_REQUIRED; RESOURCE_EXHAUSTED / TOO_MANY_IDENTIFIERS,
+        /// TOO_MANY_PENDING_ENROLMENTS.
+        async fn enable(
+            &self,
+            request: tonic::Request<super::BackupCodeServiceEnableRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BackupCodeServiceEnableResponse>,
+            tonic::Status,
+        >;
+        /// Makes another list: takes one of the codes, be it the last. The new list holds that code: nothing
+        /// but another CreateMore accepts it, until it is used up at Finish, or free again when the list
+        /// lapses. The present list stays in force until Finish. NOT_FOUND / IDENTIFIER_NOT_FOUND;
+        /// FAILED_PRECONDITION / IDENTIFIER_NOT_ENABLED, STEP_UP_REQUIRED, TEMPORARILY_LOCKED.
+        async fn create_more(
+            &self,
+            request: tonic::Request<super::BackupCodeServiceCreateMoreRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BackupCodeServiceCreateMoreResponse>,
+            tonic::Status,
+        >;
+        /// Puts a list in force, once the person has it on paper; in the same commit the earlier one is
+        /// void. It takes no proof. NOT_FOUND / CODE_LIST_NOT_FOUND.
+        async fn finish(
+            &self,
+            request: tonic::Request<super::BackupCodeServiceFinishRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BackupCodeServiceFinishResponse>,
+            tonic::Status,
+        >;
+        /// Disables the codes: takes one of them, be it the last, or the PIN and a code of another
+        /// identifier. FAILED_PRECONDITION / LAST_IDENTIFIER without confirm_last, STEP_UP_REQUIRED.
+        async fn disable(
+            &self,
+            request: tonic::Request<super::BackupCodeServiceDisableRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BackupCodeServiceDisableResponse>,
+            tonic::Status,
+        >;
+        /// Looks at the codes. A subject that was never heard of has none.
+        async fn get_status(
+            &self,
+            request: tonic::Request<super::BackupCodeServiceGetStatusRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BackupCodeServiceGetStatusResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Backup codes: a printed list of codes, each of which is a proof once. A subject has one set of
+    /// them, which is one identifier: its id, name, purposes and counters outlive its lists.
+    ///
+    /// A list is shown once and is not in force before Finish; it lapses after 15 minutes. Until then the
+    /// step that made it may be repeated and gives another list, so a lost answer loses nothing.
+    ///
+    /// The last code of a list is reserved: with one left, a proof by the set is FAILED_PRECONDITION /
+    /// LAST_CODE_RESERVED everywhere but in Disable and CreateMore, whatever was typed.
+    #[derive(Debug)]
+    pub struct BackupCodeServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> BackupCodeServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for BackupCodeServiceServer<T>
+    where
+        T: BackupCodeService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/countersign.v1.BackupCodeService/Enable" => {
+                    #[allow(non_camel_case_types)]
+                    struct EnableSvc<T: BackupCodeService>(pub Arc<T>);
+                    impl<
+                        T: BackupCodeService,
+                    > tonic::server::UnaryService<super::BackupCodeServiceEnableRequest>
+                    for EnableSvc<T> {
+                        type Response = super::BackupCodeServiceEnableResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                super::BackupCodeServiceEnableRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as BackupCodeService>::enable(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = EnableSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/countersign.v1.BackupCodeService/CreateMore" => {
+                    #[allow(non_camel_case_types)]
+                    struct CreateMoreSvc<T: BackupCodeService>(pub Arc<T>);
+                    impl<
+                        T: BackupCodeService,
+                    > tonic::server::UnaryService<
+                        super::BackupCodeServiceCreateMoreRequest,
+                    > for CreateMoreSvc<T> {
+                        type Response = super::BackupCodeServiceCreateMoreResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                super::BackupCodeServiceCreateMoreRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as BackupCodeService>::create_more(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CreateMoreSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/countersign.v1.BackupCodeService/Finish" => {
+                    #[allow(non_camel_case_types)]
+                    struct FinishSvc<T: BackupCodeService>(pub Arc<T>);
+                    impl<
+                        T: BackupCodeService,
+                    > tonic::server::UnaryService<super::BackupCodeServiceFinishRequest>
+                    for FinishSvc<T> {
+                        type Response = super::BackupCodeServiceFinishResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                super::BackupCodeServiceFinishRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as BackupCodeService>::finish(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = FinishSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/countersign.v1.BackupCodeService/Disable" => {
+                    #[allow(non_camel_case_types)]
+                    struct DisableSvc<T: BackupCodeService>(pub Arc<T>);
+                    impl<
+                        T: BackupCodeService,
+                    > tonic::server::UnaryService<super::BackupCodeServiceDisableRequest>
+                    for DisableSvc<T> {
+                        type Response = super::BackupCodeServiceDisableResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                super::BackupCodeServiceDisableRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as BackupCodeService>::disable(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DisableSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/countersign.v1.BackupCodeService/GetStatus" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetStatusSvc<T: BackupCodeService>(pub Arc<T>);
+                    impl<
+                        T: BackupCodeService,
+                    > tonic::server::UnaryService<
+                        super::BackupCodeServiceGetStatusRequest,
+                    > for GetStatusSvc<T> {
+                        type Response = super::BackupCodeServiceGetStatusResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                super::BackupCodeServiceGetStatusRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as BackupCodeService>::get_status(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetStatusSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for BackupCodeServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "countersign.v1.BackupCodeService";
+    impl<T> tonic::server::NamedService for BackupCodeServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
     }
 }
 /// One decision about one operation, from request to redemption. Only the caller that created it
@@ -387,18 +1396,23 @@ pub struct CustomOperation {
 /// makes the change consumes the confirmation.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SettingsChange {
-    /// The change. Numbers up to 20 are kept for the identifiers to come.
-    #[prost(oneof = "settings_change::Change", tags = "2, 5, 6, 7, 8")]
+    /// The change. Numbers up to 20 are kept for the identifiers to come. Making more backup codes is
+    /// not among them: the code that proves it is held by the new list, so its method takes proofs only.
+    #[prost(oneof = "settings_change::Change", tags = "2, 3, 5, 6, 7, 8")]
     pub change: ::core::option::Option<settings_change::Change>,
 }
 /// Nested message and enum types in `SettingsChange`.
 pub mod settings_change {
-    /// The change. Numbers up to 20 are kept for the identifiers to come.
+    /// The change. Numbers up to 20 are kept for the identifiers to come. Making more backup codes is
+    /// not among them: the code that proves it is held by the new list, so its method takes proofs only.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Change {
         /// Finish the enrolment of an authenticator app.
         #[prost(message, tag = "2")]
         EnableTotp(super::EnableTotpChange),
+        /// Enrol backup codes: make their first list.
+        #[prost(message, tag = "3")]
+        EnableBackupCodes(super::EnableBackupCodesChange),
         /// Disable an identifier.
         #[prost(message, tag = "5")]
         DisableIdentifier(super::DisableIdentifierChange),
@@ -423,7 +1437,11 @@ pub struct EnableTotpChange {
     #[prost(enumeration = "Purpose", repeated, tag = "2")]
     pub purposes: ::prost::alloc::vec::Vec<i32>,
 }
-/// Disable an identifier.
+/// Enrol backup codes: make their first list.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EnableBackupCodesChange {}
+/// Disable an identifier. The reserved last backup code does not confirm it: give that as a proof to
+/// BackupCodeService.Disable itself.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DisableIdentifierChange {
     /// Which: a UUID.
@@ -1343,7 +2361,7 @@ pub enum ErrorReason {
     EnrolmentThrottled = 23,
     /// RESOURCE_EXHAUSTED: too many requests of the subject are waiting; RetryInfo.
     SubjectBusy = 24,
-    /// RESOURCE_EXHAUSTED: too many PINs are being checked; RetryInfo.
+    /// RESOURCE_EXHAUSTED: too many PINs and backup codes are being checked; RetryInfo.
     HashPoolBusy = 25,
     /// UNAVAILABLE: the database is away and nothing was written; RetryInfo.
     StorageUnavailable = 26,
@@ -1351,14 +2369,23 @@ pub enum ErrorReason {
     /// change that stands is answered, and not made twice. (A deadline of the caller's own that passes
     /// means the same, but is answered by the transport, without a reason.)
     OutcomeUnknown = 27,
-    /// UNIMPLEMENTED: a settings change cannot be authorized by a confirmation yet.
-    ConfirmationAuthorizationUnavailable = 28,
+    /// FAILED_PRECONDITION: of the backup codes named in a proof only the last one is left, which is
+    /// reserved for BackupCodeService.Disable and CreateMore; the metadata `codes_left` says how many
+    /// there are: 1, or 0 while a new list holds it. The answer is the same whatever was typed; nothing
+    /// was checked or counted.
+    LastCodeReserved = 28,
     /// UNIMPLEMENTED: there is no such method.
     MethodUnknown = 29,
     /// INTERNAL: something that should not happen did; the server's log says what.
     Internal = 30,
     /// RESOURCE_EXHAUSTED: the server has as many requests as it can answer in time; RetryInfo.
     ServerBusy = 31,
+    /// FAILED_PRECONDITION: the subject has backup codes already.
+    BackupCodesEnabled = 32,
+    /// NOT_FOUND: there is no such list of backup codes that waits to be finished: it has lapsed, was
+    /// replaced or finished, another caller made it, or an identifier was enabled or the PIN reset
+    /// since.
+    CodeListNotFound = 33,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1397,12 +2424,12 @@ impl ErrorReason {
             Self::HashPoolBusy => "ERROR_REASON_HASH_POOL_BUSY",
             Self::StorageUnavailable => "ERROR_REASON_STORAGE_UNAVAILABLE",
             Self::OutcomeUnknown => "ERROR_REASON_OUTCOME_UNKNOWN",
-            Self::ConfirmationAuthorizationUnavailable => {
-                "ERROR_REASON_CONFIRMATION_AUTHORIZATION_UNAVAILABLE"
-            }
+            Self::LastCodeReserved => "ERROR_REASON_LAST_CODE_RESERVED",
             Self::MethodUnknown => "ERROR_REASON_METHOD_UNKNOWN",
             Self::Internal => "ERROR_REASON_INTERNAL",
             Self::ServerBusy => "ERROR_REASON_SERVER_BUSY",
+            Self::BackupCodesEnabled => "ERROR_REASON_BACKUP_CODES_ENABLED",
+            Self::CodeListNotFound => "ERROR_REASON_CODE_LIST_NOT_FOUND",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1442,120 +2469,221 @@ impl ErrorReason {
             "ERROR_REASON_HASH_POOL_BUSY" => Some(Self::HashPoolBusy),
             "ERROR_REASON_STORAGE_UNAVAILABLE" => Some(Self::StorageUnavailable),
             "ERROR_REASON_OUTCOME_UNKNOWN" => Some(Self::OutcomeUnknown),
-            "ERROR_REASON_CONFIRMATION_AUTHORIZATION_UNAVAILABLE" => {
-                Some(Self::ConfirmationAuthorizationUnavailable)
-            }
+            "ERROR_REASON_LAST_CODE_RESERVED" => Some(Self::LastCodeReserved),
             "ERROR_REASON_METHOD_UNKNOWN" => Some(Self::MethodUnknown),
             "ERROR_REASON_INTERNAL" => Some(Self::Internal),
             "ERROR_REASON_SERVER_BUSY" => Some(Self::ServerBusy),
+            "ERROR_REASON_BACKUP_CODES_ENABLED" => Some(Self::BackupCodesEnabled),
+            "ERROR_REASON_CODE_LIST_NOT_FOUND" => Some(Self::CodeListNotFound),
             _ => None,
         }
     }
 }
-/// One purpose of an identifier.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct PurposeSetting {
-    /// Which.
-    #[prost(enumeration = "Purpose", tag = "1")]
-    pub purpose: i32,
-    /// Whether the identifier is switched on for it.
-    #[prost(bool, tag = "2")]
-    pub on: bool,
-    /// Whether failures have locked it for now.
-    #[prost(bool, tag = "3")]
-    pub locked: bool,
-    /// When the lock ends.
-    #[prost(message, optional, tag = "4")]
-    pub locked_until: ::core::option::Option<::prost_types::Timestamp>,
-}
-/// One registered way to receive or produce a security code.
+/// One change of a subject's security state, and what happened in it. Never a code, a secret, nor the
+/// true reason why a proof was not accepted.
 #[derive(Clone, PartialEq, ::prost::Message)]
-pub struct SecurityIdentifier {
-    /// Its id: a UUID.
-    #[prost(string, tag = "1")]
-    pub identifier_id: ::prost::alloc::string::String,
-    /// Its kind.
-    #[prost(enumeration = "IdentifierKind", tag = "2")]
-    pub kind: i32,
-    /// Its state.
-    #[prost(enumeration = "IdentifierState", tag = "3")]
-    pub state: i32,
-    /// What its owner calls it; masked where it would show a contact.
+pub struct SecurityEvent {
+    /// Its number: 1 for the subject's first event, and one more for each later one.
+    #[prost(int64, tag = "1")]
+    pub number: i64,
+    /// When it happened.
+    #[prost(message, optional, tag = "2")]
+    pub time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The caller that asked for it; `(operator)` for what was done on the server's own machine.
+    #[prost(string, tag = "3")]
+    pub caller: ::prost::alloc::string::String,
+    /// The method that was called, such as ConfirmationService.SubmitProof.
     #[prost(string, tag = "4")]
-    pub label: ::prost::alloc::string::String,
-    /// Each purpose with its switch and its lock. Empty where it was disabled for good.
-    #[prost(message, repeated, tag = "5")]
-    pub purposes: ::prost::alloc::vec::Vec<PurposeSetting>,
-    /// When its enrolment began.
-    #[prost(message, optional, tag = "6")]
-    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// When it was enabled.
-    #[prost(message, optional, tag = "7")]
-    pub enable_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// When it was disabled.
-    #[prost(message, optional, tag = "8")]
-    pub disable_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// Whether the failure cap disabled it. It counts as an existing factor until an operator, or a
-    /// code of another identifier, closes it.
-    #[prost(bool, tag = "9")]
-    pub disabled_by_cap: bool,
-    /// PENDING: when the enrolment lapses.
-    #[prost(message, optional, tag = "10")]
-    pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// From when its next code can be accepted, where the present one is used already.
-    #[prost(message, optional, tag = "11")]
-    pub usable_from: ::core::option::Option<::prost_types::Timestamp>,
+    pub method: ::prost::alloc::string::String,
+    /// The IP address that the caller named, where it named one.
+    #[prost(string, tag = "5")]
+    pub ip_address: ::prost::alloc::string::String,
+    /// The user agent that the caller named, where it named one.
+    #[prost(string, tag = "6")]
+    pub user_agent: ::prost::alloc::string::String,
+    /// What happened, in its order: at least one fact.
+    #[prost(message, repeated, tag = "7")]
+    pub facts: ::prost::alloc::vec::Vec<SecurityFact>,
 }
-/// The PIN of a subject: never an identifier.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct PinStatus {
-    /// Whether one is set.
-    #[prost(bool, tag = "1")]
-    pub set: bool,
-    /// Whether failures have locked it for now.
-    #[prost(bool, tag = "2")]
-    pub locked: bool,
-    /// When the lock ends.
-    #[prost(message, optional, tag = "3")]
-    pub locked_until: ::core::option::Option<::prost_types::Timestamp>,
-    /// Whether it reached the failure cap: only an operator's reset makes room for a new one.
-    #[prost(bool, tag = "4")]
-    pub capped: bool,
+/// One thing that happened.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SecurityFact {
+    /// What kind of thing.
+    #[prost(enumeration = "SecurityFactKind", tag = "1")]
+    pub kind: i32,
+    /// The same in an English sentence, with the names of identifiers.
+    #[prost(string, tag = "2")]
+    pub text: ::prost::alloc::string::String,
+    /// The identifier that it is about, where it is about one: a UUID.
+    #[prost(string, tag = "3")]
+    pub identifier_id: ::prost::alloc::string::String,
+    /// The confirmation that it is about, where it is about one: a UUID.
+    #[prost(string, tag = "4")]
+    pub confirmation_id: ::prost::alloc::string::String,
+    /// The purpose that it is about, where it is about one.
+    #[prost(enumeration = "Purpose", tag = "5")]
+    pub purpose: i32,
 }
-/// The state of an identifier. That it is locked is no state but a fact for each purpose.
+/// The kinds of things that happen. A caller must bear a number that it does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
-pub enum IdentifierState {
-    /// Not given.
+pub enum SecurityFactKind {
+    /// A kind that this server has no number for.
     Unspecified = 0,
-    /// Its enrolment has begun.
-    Pending = 1,
-    /// It is in use.
-    Enabled = 2,
-    /// It was disabled by its owner, an operator or the failure cap; it comes back only by enrolling
-    /// anew.
-    Disabled = 3,
+    /// An operation has to be confirmed.
+    ConfirmationCreated = 1,
+    /// An operation went on without a proof.
+    NotRequired = 2,
+    /// An operation was refused until the subject enrols.
+    EnrolmentRequired = 3,
+    /// An operation was refused.
+    Denied = 4,
+    /// A proof was accepted.
+    ProofAccepted = 5,
+    /// A proof was among those of a call that was rejected, be it that one which was wrong or not.
+    ProofRejected = 6,
+    /// A code typed in an enrolment was not accepted.
+    EnrolmentCodeRejected = 7,
+    /// Failures locked an authenticator for a while.
+    Locked = 8,
+    /// Failures come near the cap that disables an authenticator: tell the person.
+    CapNear = 9,
+    /// Failures disabled an authenticator.
+    DisabledByCap = 10,
+    /// A confirmation was approved.
+    Approved = 11,
+    /// The attempts of a confirmation are used up.
+    Failed = 12,
+    /// A confirmation was withdrawn.
+    Cancelled = 13,
+    /// A confirmed operation went on.
+    Redeemed = 14,
+    /// A caller asked to go on with another operation than was confirmed.
+    OperationMismatch = 15,
+    /// An operation was not let go on, since an authenticator has changed since its approval.
+    RedeemRefused = 16,
+    /// A first PIN was set.
+    PinSet = 17,
+    /// The PIN was changed.
+    PinChanged = 18,
+    /// An operator removed the PIN.
+    PinReset = 19,
+    /// An enrolment has begun.
+    EnrolmentBegun = 20,
+    /// An identifier was enabled.
+    Enabled = 21,
+    /// An identifier was switched on for a purpose.
+    SwitchedOn = 22,
+    /// An identifier was switched off for a purpose.
+    SwitchedOff = 23,
+    /// An identifier was given another name.
+    Renamed = 24,
+    /// An identifier was disabled.
+    Disabled = 25,
+    /// An identifier was disabled by somebody who has lost access to it.
+    LostAccess = 26,
+    /// Three or fewer backup codes are left: tell the person to make more.
+    CodesLow = 27,
+    /// More backup codes were made; they are in force once they are finished.
+    CodesMade = 28,
+    /// New backup codes are in force and the earlier ones void.
+    CodesReplaced = 29,
+    /// An operator ended the locks.
+    Unlocked = 30,
+    /// An operator did what else happened here, for the reason that the text gives.
+    ByOperator = 31,
+    /// An authenticator app was taken over from another system.
+    Imported = 32,
+    /// The database was restored from a backup: codes used before are not accepted, and lists of backup
+    /// codes and open confirmations are void.
+    Restored = 33,
+    /// The subject's secrets and personal data were erased.
+    Erased = 34,
 }
-impl IdentifierState {
+impl SecurityFactKind {
     /// String value of the enum field names used in the ProtoBuf definition.
     ///
     /// The values are not transformed in any way and thus are considered stable
     /// (if the ProtoBuf definition does not change) and safe for programmatic use.
     pub fn as_str_name(&self) -> &'static str {
         match self {
-            Self::Unspecified => "IDENTIFIER_STATE_UNSPECIFIED",
-            Self::Pending => "IDENTIFIER_STATE_PENDING",
-            Self::Enabled => "IDENTIFIER_STATE_ENABLED",
-            Self::Disabled => "IDENTIFIER_STATE_DISABLED",
+            Self::Unspecified => "SECURITY_FACT_KIND_UNSPECIFIED",
+            Self::ConfirmationCreated => "SECURITY_FACT_KIND_CONFIRMATION_CREATED",
+            Self::NotRequired => "SECURITY_FACT_KIND_NOT_REQUIRED",
+            Self::EnrolmentRequired => "SECURITY_FACT_KIND_ENROLMENT_REQUIRED",
+            Self::Denied => "SECURITY_FACT_KIND_DENIED",
+            Self::ProofAccepted => "SECURITY_FACT_KIND_PROOF_ACCEPTED",
+            Self::ProofRejected => "SECURITY_FACT_KIND_PROOF_REJECTED",
+            Self::EnrolmentCodeRejected => "SECURITY_FACT_KIND_ENROLMENT_CODE_REJECTED",
+            Self::Locked => "SECURITY_FACT_KIND_LOCKED",
+            Self::CapNear => "SECURITY_FACT_KIND_CAP_NEAR",
+            Self::DisabledByCap => "SECURITY_FACT_KIND_DISABLED_BY_CAP",
+            Self::Approved => "SECURITY_FACT_KIND_APPROVED",
+            Self::Failed => "SECURITY_FACT_KIND_FAILED",
+            Self::Cancelled => "SECURITY_FACT_KIND_CANCELLED",
+            Self::Redeemed => "SECURITY_FACT_KIND_REDEEMED",
+            Self::OperationMismatch => "SECURITY_FACT_KIND_OPERATION_MISMATCH",
+            Self::RedeemRefused => "SECURITY_FACT_KIND_REDEEM_REFUSED",
+            Self::PinSet => "SECURITY_FACT_KIND_PIN_SET",
+            Self::PinChanged => "SECURITY_FACT_KIND_PIN_CHANGED",
+            Self::PinReset => "SECURITY_FACT_KIND_PIN_RESET",
+            Self::EnrolmentBegun => "SECURITY_FACT_KIND_ENROLMENT_BEGUN",
+            Self::Enabled => "SECURITY_FACT_KIND_ENABLED",
+            Self::SwitchedOn => "SECURITY_FACT_KIND_SWITCHED_ON",
+            Self::SwitchedOff => "SECURITY_FACT_KIND_SWITCHED_OFF",
+            Self::Renamed => "SECURITY_FACT_KIND_RENAMED",
+            Self::Disabled => "SECURITY_FACT_KIND_DISABLED",
+            Self::LostAccess => "SECURITY_FACT_KIND_LOST_ACCESS",
+            Self::CodesLow => "SECURITY_FACT_KIND_CODES_LOW",
+            Self::CodesMade => "SECURITY_FACT_KIND_CODES_MADE",
+            Self::CodesReplaced => "SECURITY_FACT_KIND_CODES_REPLACED",
+            Self::Unlocked => "SECURITY_FACT_KIND_UNLOCKED",
+            Self::ByOperator => "SECURITY_FACT_KIND_BY_OPERATOR",
+            Self::Imported => "SECURITY_FACT_KIND_IMPORTED",
+            Self::Restored => "SECURITY_FACT_KIND_RESTORED",
+            Self::Erased => "SECURITY_FACT_KIND_ERASED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
     pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
         match value {
-            "IDENTIFIER_STATE_UNSPECIFIED" => Some(Self::Unspecified),
-            "IDENTIFIER_STATE_PENDING" => Some(Self::Pending),
-            "IDENTIFIER_STATE_ENABLED" => Some(Self::Enabled),
-            "IDENTIFIER_STATE_DISABLED" => Some(Self::Disabled),
+            "SECURITY_FACT_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "SECURITY_FACT_KIND_CONFIRMATION_CREATED" => Some(Self::ConfirmationCreated),
+            "SECURITY_FACT_KIND_NOT_REQUIRED" => Some(Self::NotRequired),
+            "SECURITY_FACT_KIND_ENROLMENT_REQUIRED" => Some(Self::EnrolmentRequired),
+            "SECURITY_FACT_KIND_DENIED" => Some(Self::Denied),
+            "SECURITY_FACT_KIND_PROOF_ACCEPTED" => Some(Self::ProofAccepted),
+            "SECURITY_FACT_KIND_PROOF_REJECTED" => Some(Self::ProofRejected),
+            "SECURITY_FACT_KIND_ENROLMENT_CODE_REJECTED" => {
+                Some(Self::EnrolmentCodeRejected)
+            }
+            "SECURITY_FACT_KIND_LOCKED" => Some(Self::Locked),
+            "SECURITY_FACT_KIND_CAP_NEAR" => Some(Self::CapNear),
+            "SECURITY_FACT_KIND_DISABLED_BY_CAP" => Some(Self::DisabledByCap),
+            "SECURITY_FACT_KIND_APPROVED" => Some(Self::Approved),
+            "SECURITY_FACT_KIND_FAILED" => Some(Self::Failed),
+            "SECURITY_FACT_KIND_CANCELLED" => Some(Self::Cancelled),
+            "SECURITY_FACT_KIND_REDEEMED" => Some(Self::Redeemed),
+            "SECURITY_FACT_KIND_OPERATION_MISMATCH" => Some(Self::OperationMismatch),
+            "SECURITY_FACT_KIND_REDEEM_REFUSED" => Some(Self::RedeemRefused),
+            "SECURITY_FACT_KIND_PIN_SET" => Some(Self::PinSet),
+            "SECURITY_FACT_KIND_PIN_CHANGED" => Some(Self::PinChanged),
+            "SECURITY_FACT_KIND_PIN_RESET" => Some(Self::PinReset),
+            "SECURITY_FACT_KIND_ENROLMENT_BEGUN" => Some(Self::EnrolmentBegun),
+            "SECURITY_FACT_KIND_ENABLED" => Some(Self::Enabled),
+            "SECURITY_FACT_KIND_SWITCHED_ON" => Some(Self::SwitchedOn),
+            "SECURITY_FACT_KIND_SWITCHED_OFF" => Some(Self::SwitchedOff),
+            "SECURITY_FACT_KIND_RENAMED" => Some(Self::Renamed),
+            "SECURITY_FACT_KIND_DISABLED" => Some(Self::Disabled),
+            "SECURITY_FACT_KIND_LOST_ACCESS" => Some(Self::LostAccess),
+            "SECURITY_FACT_KIND_CODES_LOW" => Some(Self::CodesLow),
+            "SECURITY_FACT_KIND_CODES_MADE" => Some(Self::CodesMade),
+            "SECURITY_FACT_KIND_CODES_REPLACED" => Some(Self::CodesReplaced),
+            "SECURITY_FACT_KIND_UNLOCKED" => Some(Self::Unlocked),
+            "SECURITY_FACT_KIND_BY_OPERATOR" => Some(Self::ByOperator),
+            "SECURITY_FACT_KIND_IMPORTED" => Some(Self::Imported),
+            "SECURITY_FACT_KIND_RESTORED" => Some(Self::Restored),
+            "SECURITY_FACT_KIND_ERASED" => Some(Self::Erased),
             _ => None,
         }
     }
@@ -1641,8 +2769,8 @@ pub mod identifier_service_set_purposes_request {
     /// What authorizes the change: never both.
     #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Authorization {
-        /// A confirmation of exactly this change, which is consumed. Not available yet: UNIMPLEMENTED /
-        /// CONFIRMATION_AUTHORIZATION_UNAVAILABLE.
+        /// An approved confirmation of exactly this change (SettingsChange) that this caller created; it
+        /// is consumed. FAILED_PRECONDITION as for ConfirmationService.Redeem.
         #[prost(string, tag = "10")]
         ConfirmationId(::prost::alloc::string::String),
         /// Proofs: the shorthand for authenticators that need no sending.
@@ -1696,6 +2824,30 @@ pub struct IdentifierServiceRenameResponse {
     /// The identifier.
     #[prost(message, optional, tag = "1")]
     pub identifier: ::core::option::Option<SecurityIdentifier>,
+}
+/// Lists the security events of a subject.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct IdentifierServiceListEventsRequest {
+    /// The subject: the host system's opaque id, 1 to 128 bytes without control characters.
+    #[prost(string, tag = "1")]
+    pub subject_id: ::prost::alloc::string::String,
+    /// The most events on a page: 0 for the default of 100, which is also the most.
+    #[prost(int32, tag = "2")]
+    pub page_size: i32,
+    /// The token of the page before (AIP-158); empty for the first. It belongs to this caller and
+    /// subject.
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of events.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct IdentifierServiceListEventsResponse {
+    /// The events, latest first. None is left out or shown twice while new ones come.
+    #[prost(message, repeated, tag = "1")]
+    pub events: ::prost::alloc::vec::Vec<SecurityEvent>,
+    /// The token of the next page; empty after the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
 }
 /// Generated client implementations.
 pub mod identifier_service_client {
@@ -1894,6 +3046,34 @@ pub mod identifier_service_client {
                 .insert(GrpcMethod::new("countersign.v1.IdentifierService", "Rename"));
             self.inner.unary(req, path, codec).await
         }
+        /// Lists what happened to the subject's security, latest first. INVALID_ARGUMENT for a page token
+        /// that is not of this list.
+        pub async fn list_events(
+            &mut self,
+            request: impl tonic::IntoRequest<super::IdentifierServiceListEventsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::IdentifierServiceListEventsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/countersign.v1.IdentifierService/ListEvents",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("countersign.v1.IdentifierService", "ListEvents"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1942,6 +3122,15 @@ pub mod identifier_service_server {
             request: tonic::Request<super::IdentifierServiceRenameRequest>,
         ) -> std::result::Result<
             tonic::Response<super::IdentifierServiceRenameResponse>,
+            tonic::Status,
+        >;
+        /// Lists what happened to the subject's security, latest first. INVALID_ARGUMENT for a page token
+        /// that is not of this list.
+        async fn list_events(
+            &self,
+            request: tonic::Request<super::IdentifierServiceListEventsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::IdentifierServiceListEventsResponse>,
             tonic::Status,
         >;
     }
@@ -2208,6 +3397,54 @@ pub mod identifier_service_server {
                     };
                     Box::pin(fut)
                 }
+                "/countersign.v1.IdentifierService/ListEvents" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListEventsSvc<T: IdentifierService>(pub Arc<T>);
+                    impl<
+                        T: IdentifierService,
+                    > tonic::server::UnaryService<
+                        super::IdentifierServiceListEventsRequest,
+                    > for ListEventsSvc<T> {
+                        type Response = super::IdentifierServiceListEventsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                super::IdentifierServiceListEventsRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as IdentifierService>::list_events(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListEventsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 _ => {
                     Box::pin(async move {
                         let mut response = http::Response::new(
@@ -2274,8 +3511,8 @@ pub mod pin_service_set_request {
     #[derive(Clone, PartialEq, ::prost::Oneof)]
     #[prost(skip_debug)]
     pub enum Authorization {
-        /// A confirmation of exactly this change, which is consumed. Not available yet: UNIMPLEMENTED /
-        /// CONFIRMATION_AUTHORIZATION_UNAVAILABLE.
+        /// An approved confirmation of exactly this change (SettingsChange) that this caller created; it
+        /// is consumed. FAILED_PRECONDITION as for ConfirmationService.Redeem.
         #[prost(string, tag = "10")]
         ConfirmationId(::prost::alloc::string::String),
         /// Proofs: the shorthand for authenticators that need no sending.
@@ -2329,8 +3566,8 @@ pub mod pin_service_change_request {
     #[derive(Clone, PartialEq, ::prost::Oneof)]
     #[prost(skip_debug)]
     pub enum Authorization {
-        /// A confirmation of exactly this change, which is consumed. Not available yet: UNIMPLEMENTED /
-        /// CONFIRMATION_AUTHORIZATION_UNAVAILABLE.
+        /// An approved confirmation of exactly this change (SettingsChange) that this caller created; it
+        /// is consumed. FAILED_PRECONDITION as for ConfirmationService.Redeem.
         #[prost(string, tag = "10")]
         ConfirmationId(::prost::alloc::string::String),
         /// Proofs: the shorthand for authenticators that need no sending.
@@ -2831,8 +4068,8 @@ pub mod totp_service_confirm_enable_request {
     #[derive(Clone, PartialEq, ::prost::Oneof)]
     #[prost(skip_debug)]
     pub enum Authorization {
-        /// A confirmation of exactly this change, which is consumed. Not available yet: UNIMPLEMENTED /
-        /// CONFIRMATION_AUTHORIZATION_UNAVAILABLE.
+        /// An approved confirmation of exactly this change (SettingsChange) that this caller created; it
+        /// is consumed. FAILED_PRECONDITION as for ConfirmationService.Redeem.
         #[prost(string, tag = "10")]
         ConfirmationId(::prost::alloc::string::String),
         /// Proofs: the shorthand for authenticators that need no sending.
@@ -2888,8 +4125,8 @@ pub mod totp_service_disable_request {
     /// What authorizes the change: never both.
     #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Authorization {
-        /// A confirmation of exactly this change, which is consumed. Not available yet: UNIMPLEMENTED /
-        /// CONFIRMATION_AUTHORIZATION_UNAVAILABLE.
+        /// An approved confirmation of exactly this change (SettingsChange) that this caller created; it
+        /// is consumed. FAILED_PRECONDITION as for ConfirmationService.Redeem.
         #[prost(string, tag = "10")]
         ConfirmationId(::prost::alloc::string::String),
         /// Proofs: the shorthand for authenticators that need no sending.

@@ -204,7 +204,7 @@ fn the_cap_disables_and_what_it_disabled_still_counts() {
     assert_eq!(registry.paths_to_disable(capped), [closing]);
 
     let login = [path(&[&[of(1)]])];
-    let obstacle = registry.obstacle(&login, Purpose::Login, NOW);
+    let obstacle = registry.obstacle(&login, Purpose::Login.into(), NOW);
     assert_eq!(obstacle, Some(Obstacle::RecoveryRequired));
 }
 
@@ -239,19 +239,25 @@ fn success_clears_the_counter_of_its_own_purpose_only() {
 fn a_path_is_free_when_the_last_lock_on_its_best_options_ends() {
     let mut registry = registry([NONE, NONE]);
     let paths = [path(&[&[PIN], &[of(1), of(2)]])];
-    assert_eq!(registry.obstacle(&paths, Purpose::Other, NOW), None);
+    assert_eq!(registry.obstacle(&paths, Purpose::Other.into(), NOW), None);
     fail(&mut registry, of(1), Purpose::Other, 5);
-    assert_eq!(registry.obstacle(&paths, Purpose::Other, NOW), None);
+    assert_eq!(registry.obstacle(&paths, Purpose::Other.into(), NOW), None);
     fail(&mut registry, of(2), Purpose::Other, 10);
     let retry_at = NOW.plus(Duration::from_secs(5 * 60));
     let locked = Some(Obstacle::TemporarilyLocked { retry_at });
-    assert_eq!(registry.obstacle(&paths, Purpose::Other, NOW), locked);
+    assert_eq!(
+        registry.obstacle(&paths, Purpose::Other.into(), NOW),
+        locked
+    );
     fail(&mut registry, PIN, Purpose::Other, 10);
     let retry_at = NOW.plus(Duration::from_secs(10 * 60));
     let locked = Some(Obstacle::TemporarilyLocked { retry_at });
-    assert_eq!(registry.obstacle(&paths, Purpose::Other, NOW), locked);
     assert_eq!(
-        registry.obstacle(&[], Purpose::Other, NOW),
+        registry.obstacle(&paths, Purpose::Other.into(), NOW),
+        locked
+    );
+    assert_eq!(
+        registry.obstacle(&[], Purpose::Other.into(), NOW),
         Some(Obstacle::RecoveryRequired)
     );
 }
@@ -263,7 +269,7 @@ fn a_capped_pin_stays_until_it_is_reset() {
     registry.unlock();
     assert!(registry.pin().is_some_and(|entry| entry.capped));
     let paths = [path(&[&[PIN]])];
-    let obstacle = registry.obstacle(&paths, Purpose::Other, NOW);
+    let obstacle = registry.obstacle(&paths, Purpose::Other.into(), NOW);
     assert_eq!(obstacle, Some(Obstacle::RecoveryRequired));
     assert!(registry.reset_pin());
     assert!(registry.pin().is_none());

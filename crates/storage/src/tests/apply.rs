@@ -40,7 +40,7 @@ async fn nothing_is_found_of_an_unknown_subject(db: &TestDb) {
     assert!(rows.subject.is_none() && rows.confirmation.is_none() && rows.request.is_none());
     let id = subject_id("anna");
     assert!(db.storage.bindings(&id).await.unwrap().is_empty());
-    assert!(db.storage.events(&id, 10).await.unwrap().is_empty());
+    assert!(db.storage.events(&id, None, 10).await.unwrap().is_empty());
 }
 
 async fn a_change_is_written_whole(db: &TestDb) {
@@ -61,7 +61,11 @@ async fn a_change_is_written_whole(db: &TestDb) {
     );
     let bindings = db.storage.bindings(&subject_id("anna")).await.unwrap();
     assert_eq!(bindings, [binding(1, BindingState::Enabled)]);
-    let events = db.storage.events(&subject_id("anna"), 10).await.unwrap();
+    let events = db
+        .storage
+        .events(&subject_id("anna"), None, 10)
+        .await
+        .unwrap();
     assert_eq!(events.len(), 1);
     assert_eq!((events[0].version, events[0].at), (1, START));
     assert_eq!(events[0].caller, "local");
@@ -288,7 +292,11 @@ async fn events_are_numbered_without_gaps(db: &TestDb) {
     };
     join_all((0..4).flat_map(|_| [one_gateway(db.storage.clone()), one_gateway(other.clone())]))
         .await;
-    let events = db.storage.events(&subject_id("anna"), 1000).await.unwrap();
+    let events = db
+        .storage
+        .events(&subject_id("anna"), None, 1000)
+        .await
+        .unwrap();
     let numbers: Vec<i64> = events.iter().rev().map(|event| event.version).collect();
     assert_eq!(numbers, (1..=80).collect::<Vec<i64>>());
     assert_eq!(db.version("anna").await, Some(80));
@@ -307,7 +315,11 @@ async fn the_latest_events_come_first(db: &TestDb) {
             .await
             .unwrap();
     }
-    let events = db.storage.events(&subject_id("anna"), 2).await.unwrap();
+    let events = db
+        .storage
+        .events(&subject_id("anna"), None, 2)
+        .await
+        .unwrap();
     assert_eq!(
         events.iter().map(|event| event.version).collect::<Vec<_>>(),
         [5, 4]

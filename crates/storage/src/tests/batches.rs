@@ -67,7 +67,11 @@ async fn in_a_batch_each_change_has_its_own_guard(db: &TestDb) {
         assert_eq!(rows.subject.unwrap().version, 1 + i64::from(is_written));
         assert_eq!(rows.confirmation.is_some(), is_written);
         assert_eq!(rows.request.is_some(), is_written);
-        let events = db.storage.events(&subject_id(&name(n)), 9).await.unwrap();
+        let events = db
+            .storage
+            .events(&subject_id(&name(n)), None, 9)
+            .await
+            .unwrap();
         assert_eq!(events.len(), 1 + usize::from(is_written));
     }
 }
@@ -92,7 +96,11 @@ async fn a_batch_keeps_what_belongs_to_each_subject(db: &TestDb) {
         assert_eq!(rows.confirmation, body);
         let answer = (n != 4).then(|| format!("answer of {n}").into_bytes());
         assert_eq!(rows.request.map(|request| request.answer), answer);
-        let events = db.storage.events(&subject_id(&name(n)), 1).await.unwrap();
+        let events = db
+            .storage
+            .events(&subject_id(&name(n)), None, 1)
+            .await
+            .unwrap();
         assert_eq!(events[0].facts, format!("[{n}]"));
         assert_eq!((events[0].version, events[0].at), (2, START));
     }
