@@ -1,13 +1,14 @@
-//! Settings changes as confirmations: listed and approved, and not consumed by a method yet.
+//! Settings changes as confirmations: listed, approved, and consumed by their methods.
 
 use anyhow::{Result, ensure};
 use countersign_testkit::{
-    Backend, new_request_id, pin_proof, v1,
+    Backend, Person, new_request_id, pin_proof, v1,
     v1::{ConfirmationState, Purpose, settings_change::Change},
 };
 use tonic::Code;
 
 use crate::{
+    backup_codes::{holder, spend},
     harness::Suite,
     world::{Created, World, outline, precondition, refused, settings, state},
 };
@@ -23,9 +24,19 @@ pub(crate) fn add(suite: &mut Suite) {
         "settings_change::what_its_method_refuses_it_refuses",
         refusals,
     );
+    suite.on_each_backend("settings_change::its_method_consumes_it_once", consumed);
+    suite.on_each_backend("settings_change::every_method_takes_one", every_method);
     suite.on_each_backend(
-        "settings_change::no_method_takes_a_confirmation_yet",
-        unavailable,
+        "settings_change::only_an_approved_one_authorizes",
+        not_approved,
+    );
+    suite.on_each_backend(
+        "settings_change::what_was_proved_must_still_be_enough",
+        overtaken,
+    );
+    suite.on_each_backend(
+        "settings_change::the_last_backup_code_confirms_none",
+        last_code,
     );
 }
 
@@ -140,81 +151,262 @@ async fn refusals(backend: Backend) -> Result<()> {
     Ok(())
 }
 
-async fn unavailable(backend: Backend) -> Result<()> {
+/// A confirmation of a change that is approved.
+async fn approved_for(
+    world: &World,
+    person: &Person,
+    change: Change,
+    proofs: Vec<v1::Proof>,
+) -> Result<String> {
+    let open = person.open(&world.client, settings(change)).await?;
+    let id = open.confirmation_id;
+    let answer = person.submit(&world.client, &id, proofs).await?;
+    ensure!(state(&answer) == ConfirmationState::Approved);
+    Ok(id)
+}
+
+fn disable_request(person: &Person, id: &str, confirmation: &str) -> v1::TotpServiceDisableRequest {
+    use v1::totp_service_disable_request::Authorization;
+    v1::TotpServiceDisableRequest {
+        subject_id: person.subject.clone(),
+        request_id: new_request_id(),
+        identifier_id: id.to_owned(),
+        confirm_last: true,
+        authorization: Some(Authorization::ConfirmationId(confirmation.to_owned())),
+    }
+}
+
+async fn consumed(backend: Backend) -> Result<()> {
+    use v1::identifier_service_set_purposes_request::Authorization;
+    let world = World::new(backend).await?;
+    let (anna, app) = world.owner(&[]).await?;
+    let on = vec![Purpose::Login.into()];
+    let change = Change::SetPurposes(v1::SetPurposesChange {
+        identifier_id: app.id.clone(),
+        switch_on: on.clone(),
+        switch_off: Vec::new(),
+    });
+    let id = approved_for(&world, &anna, change, vec![world.right(&app)]).await?;
+    let request = |switch_on: Vec<i32>| v1::IdentifierServiceSetPurposesRequest {
+        subject_id: anna.subject.clone(),
+        request_id: new_request_id(),
+        identifier_id: app.id.clone(),
+        switch_on,
+        switch_off: Vec::new(),
+        authorization: Some(Authorization::ConfirmationId(id.clone())),
+    };
+    let mut identifiers = world.client.identifiers();
+    // Another change than was confirmed, or by another caller: it stays approved.
+    let other = request(vec![Purpose::Withdrawal.into()]);
+    precondition(identifiers.set_purposes(other).await, "OPERATION_MISMATCH")?;
+    ensure!(world.last_facts(&anna)?.contains("OPERATION_MISMATCH"));
+    let stranger = world.platform.client("another-service").await?;
+    let stolen = stranger
+        .identifiers()
+        .set_purposes(request(on.clone()))
+        .await;
+    refused(stolen, Code::NotFound, "CONFIRMATION_NOT_FOUND")?;
+
+    let done = identifiers
+        .set_purposes(request(on.clone()))
+        .await?
+        .into_inner();
+    use v1::identifier_service_set_purposes_response::Outcome;
+    let Some(Outcome::Done(shown)) = done.outcome else {
+        anyhow::bail!("not done: {done:?}");
+    };
+    ensure!(shown.purposes[0].on);
+    let facts = world.last_facts(&anna)?;
+    ensure!(
+        facts.contains("REDEEMED") && facts.contains("SWITCHED_ON"),
+        "{facts}"
+    );
+    let again = identifiers.set_purposes(request(on)).await;
+    precondition(again, "ALREADY_REDEEMED")?;
+    let after = anna.get(&world.client, &id).await?;
+    ensure!(after.state() == ConfirmationState::Redeemed);
+    Ok(())
+}
+
+async fn every_method(backend: Backend) -> Result<()> {
     use v1::{
-        identifier_service_set_purposes_request::Authorization as OfPurposes,
+        backup_code_service_disable_request::Authorization as OfCodes,
+        backup_code_service_enable_request::Authorization as OfEnable,
+        backup_code_service_enable_response::Outcome as Enabled,
         pin_service_change_request::Authorization as OfChange,
-        pin_service_set_request::Authorization as OfSet,
         totp_service_confirm_enable_request::Authorization as OfConfirm,
-        totp_service_disable_request::Authorization as OfDisable,
     };
     let world = World::new(backend).await?;
     let (anna, app) = world.owner(&[]).await?;
-    let confirmation = new_request_id();
-    let subject_id = anna.subject.clone();
-    let identifier_id = app.id.clone();
-    let said = [
-        world
-            .client
-            .pins()
-            .set(v1::PinServiceSetRequest {
-                subject_id: subject_id.clone(),
-                new_pin: anna.pin.clone(),
-                authorization: Some(OfSet::ConfirmationId(confirmation.clone())),
-                ..Default::default()
-            })
-            .await
-            .map(drop),
-        world
-            .client
-            .pins()
-            .change(v1::PinServiceChangeRequest {
-                subject_id: subject_id.clone(),
-                new_pin: anna.pin.clone(),
-                authorization: Some(OfChange::ConfirmationId(confirmation.clone())),
-                ..Default::default()
-            })
-            .await
-            .map(drop),
-        world
-            .client
-            .totp()
-            .confirm_enable(v1::TotpServiceConfirmEnableRequest {
-                subject_id: subject_id.clone(),
-                identifier_id: identifier_id.clone(),
-                code: "123456".to_owned(),
-                authorization: Some(OfConfirm::ConfirmationId(confirmation.clone())),
-                ..Default::default()
-            })
-            .await
-            .map(drop),
-        world
-            .client
-            .totp()
-            .disable(v1::TotpServiceDisableRequest {
-                subject_id: subject_id.clone(),
-                identifier_id: identifier_id.clone(),
-                authorization: Some(OfDisable::ConfirmationId(confirmation.clone())),
-                ..Default::default()
-            })
-            .await
-            .map(drop),
-        world
-            .client
-            .identifiers()
-            .set_purposes(v1::IdentifierServiceSetPurposesRequest {
-                subject_id,
-                identifier_id,
-                switch_on: vec![Purpose::Login.into()],
-                authorization: Some(OfPurposes::ConfirmationId(confirmation)),
-                ..Default::default()
-            })
-            .await
-            .map(drop),
-    ];
-    for answer in said {
-        let reason = "CONFIRMATION_AUTHORIZATION_UNAVAILABLE";
-        refused(answer, Code::Unimplemented, reason)?;
-    }
+    let client = &world.client;
+    let both = || vec![pin_proof(&anna.pin), world.right(&app)];
+    let base = || (anna.subject.clone(), new_request_id());
+
+    let change = Change::EnableBackupCodes(v1::EnableBackupCodesChange {});
+    let id = approved_for(&world, &anna, change, both()).await?;
+    let (subject_id, request_id) = base();
+    let enable = v1::BackupCodeServiceEnableRequest {
+        subject_id,
+        request_id,
+        label: String::new(),
+        authorization: Some(OfEnable::ConfirmationId(id)),
+    };
+    let enabled = client.backup_codes().enable(enable).await?.into_inner();
+    let Some(Enabled::List(list)) = enabled.outcome else {
+        anyhow::bail!("no list");
+    };
+    let (subject_id, request_id) = base();
+    let finish = v1::BackupCodeServiceFinishRequest {
+        subject_id,
+        request_id,
+        list_id: list.list_id.clone(),
+    };
+    client.backup_codes().finish(finish).await?;
+
+    world.pass(60);
+    let second = anna.begin(client, "second").await?;
+    let change = Change::EnableTotp(v1::EnableTotpChange {
+        identifier_id: second.id.clone(),
+        purposes: Vec::new(),
+    });
+    let id = approved_for(&world, &anna, change, both()).await?;
+    let confirm = |code: String| {
+        let (subject_id, request_id) = base();
+        v1::TotpServiceConfirmEnableRequest {
+            subject_id,
+            request_id,
+            identifier_id: second.id.clone(),
+            code,
+            purposes: Vec::new(),
+            authorization: Some(OfConfirm::ConfirmationId(id.clone())),
+        }
+    };
+    use v1::totp_service_confirm_enable_response::Outcome as Confirmed;
+    let wrong = confirm(second.wrong_code(world.now()));
+    let answer = client.totp().confirm_enable(wrong).await?.into_inner();
+    ensure!(matches!(answer.outcome, Some(Confirmed::Rejected(_))));
+    ensure!(anna.get(client, &id).await?.state() == ConfirmationState::Approved);
+    let right = confirm(second.earlier_code(world.now()));
+    let answer = client.totp().confirm_enable(right).await?.into_inner();
+    ensure!(
+        matches!(answer.outcome, Some(Confirmed::Done(_))),
+        "{answer:?}"
+    );
+
+    world.pass(60);
+    let change = Change::ChangePin(v1::ChangePinChange {});
+    let id = approved_for(&world, &anna, change, both()).await?;
+    let (subject_id, request_id) = base();
+    let request = v1::PinServiceChangeRequest {
+        subject_id,
+        request_id,
+        new_pin: "604829".to_owned(),
+        authorization: Some(OfChange::ConfirmationId(id)),
+    };
+    use v1::pin_service_change_response::Outcome as Changed;
+    let answer = client.pins().change(request).await?.into_inner();
+    ensure!(matches!(answer.outcome, Some(Changed::Done(_))));
+
+    let code = v1::Proof {
+        authenticator: Some(v1::proof::Authenticator::IdentifierId(
+            list.identifier_id.clone(),
+        )),
+        code: list.codes[0].clone(),
+    };
+    let change = disable(&list.identifier_id, false);
+    let id = approved_for(&world, &anna, change, vec![code]).await?;
+    let (subject_id, request_id) = base();
+    let request = v1::BackupCodeServiceDisableRequest {
+        subject_id,
+        request_id,
+        identifier_id: list.identifier_id,
+        confirm_last: false,
+        authorization: Some(OfCodes::ConfirmationId(id)),
+    };
+    use v1::backup_code_service_disable_response::Outcome as Gone;
+    let answer = client.backup_codes().disable(request).await?.into_inner();
+    ensure!(matches!(answer.outcome, Some(Gone::Done(_))), "{answer:?}");
+    Ok(())
+}
+
+/// A confirmation that is not approved, has lapsed, or is none, authorizes nothing.
+async fn not_approved(backend: Backend) -> Result<()> {
+    let world = World::new(backend).await?;
+    let (anna, app) = world.owner(&[]).await?;
+    let mut totp = world.client.totp();
+    let nothing = disable_request(&anna, &app.id, &new_request_id());
+    refused(
+        totp.disable(nothing).await,
+        Code::NotFound,
+        "CONFIRMATION_NOT_FOUND",
+    )?;
+    let open = anna
+        .open(&world.client, settings(disable(&app.id, true)))
+        .await?;
+    let id = &open.confirmation_id;
+    let early = totp.disable(disable_request(&anna, &app.id, id)).await;
+    precondition(early, "CONFIRMATION_NOT_APPROVED")?;
+    anna.submit(&world.client, id, vec![world.right(&app)])
+        .await?;
+    world.pass(5 * 60);
+    let late = totp.disable(disable_request(&anna, &app.id, id)).await;
+    precondition(late, "CONFIRMATION_EXPIRED")?;
+    let list = anna.list(&world.client).await?;
+    ensure!(list.identifiers[0].disable_time.is_none());
+    Ok(())
+}
+
+/// What was proved when less was enrolled is not enough any more.
+async fn overtaken(backend: Backend) -> Result<()> {
+    use v1::totp_service_confirm_enable_request::Authorization;
+    let world = World::new(backend).await?;
+    let anna = world.somebody().await?;
+    let (first, second) = (
+        anna.begin(&world.client, "first").await?,
+        anna.begin(&world.client, "second").await?,
+    );
+    let change = Change::EnableTotp(v1::EnableTotpChange {
+        identifier_id: first.id.clone(),
+        purposes: Vec::new(),
+    });
+    let id = approved_for(&world, &anna, change, vec![pin_proof(&anna.pin)]).await?;
+    anna.confirm(&world.client, &second, &[], world.now(), None)
+        .await?;
+    let request = v1::TotpServiceConfirmEnableRequest {
+        subject_id: anna.subject.clone(),
+        request_id: new_request_id(),
+        identifier_id: first.id.clone(),
+        code: first.code(world.now()),
+        purposes: Vec::new(),
+        authorization: Some(Authorization::ConfirmationId(id)),
+    };
+    let answer = world.client.totp().confirm_enable(request).await;
+    precondition(answer, "STEP_UP_REQUIRED")?;
+
+    // Nor is what was proved with a PIN that was reset since.
+    let (boris, app) = world.owner(&[]).await?;
+    let spare = world.another(&boris, &app, "spare", &[]).await?;
+    let proofs = vec![pin_proof(&boris.pin), world.right(&spare)];
+    let id = approved_for(&world, &boris, disable(&app.id, true), proofs).await?;
+    world.platform.reset_pin(&boris).await?;
+    let request = disable_request(&boris, &app.id, &id);
+    let answer = world.client.totp().disable(request).await;
+    precondition(answer, "AUTHENTICATOR_CHANGED")?;
+    Ok(())
+}
+
+async fn last_code(backend: Backend) -> Result<()> {
+    let world = World::new(backend).await?;
+    let (anna, codes) = holder(&world, &[Purpose::Login]).await?;
+    let change = disable(&codes.id, true);
+    let open = anna.open(&world.client, settings(change.clone())).await?;
+    spend(&world, &anna, &codes, 1..9).await?;
+    // A confirmation would use it up, and might never be consumed.
+    let answer = anna
+        .submit(&world.client, &open.confirmation_id, vec![codes.proof(9)])
+        .await;
+    precondition(answer, "LAST_CODE_RESERVED")?;
+    let answer = anna.create(&world.client, settings(change)).await?;
+    ensure!(matches!(answer, Created::Denied(_)), "{answer:?}");
     Ok(())
 }

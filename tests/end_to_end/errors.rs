@@ -92,6 +92,34 @@ async fn empty(backend: Backend) -> Result<()> {
     ensure!(wrong_fields(confirm)? == identifier);
     let disable = totp.disable(v1::TotpServiceDisableRequest::default()).await;
     ensure!(wrong_fields(disable)? == identifier);
+    empty_of_codes_and_events(&world).await
+}
+
+async fn empty_of_codes_and_events(world: &World) -> Result<()> {
+    let identifier = ["subject_id", "identifier_id"];
+    let mut codes = world.client.backup_codes();
+    let enable = v1::BackupCodeServiceEnableRequest {
+        label: "a\nb".to_owned(),
+        ..Default::default()
+    };
+    ensure!(wrong_fields(codes.enable(enable).await)? == ["subject_id", "label"]);
+    let more = v1::BackupCodeServiceCreateMoreRequest::default();
+    ensure!(wrong_fields(codes.create_more(more).await)? == identifier);
+    let finish = v1::BackupCodeServiceFinishRequest::default();
+    ensure!(wrong_fields(codes.finish(finish).await)? == ["subject_id", "list_id"]);
+    let disable = v1::BackupCodeServiceDisableRequest {
+        authorization: Some(
+            v1::backup_code_service_disable_request::Authorization::ConfirmationId("x".to_owned()),
+        ),
+        ..Default::default()
+    };
+    let fields = wrong_fields(codes.disable(disable).await)?;
+    ensure!(fields == ["subject_id", "identifier_id", "confirmation_id"]);
+    let status = v1::BackupCodeServiceGetStatusRequest::default();
+    ensure!(wrong_fields(codes.get_status(status).await)? == ["subject_id"]);
+    let events = v1::IdentifierServiceListEventsRequest::default();
+    let events = world.client.identifiers().list_events(events).await;
+    ensure!(wrong_fields(events)? == ["subject_id"]);
     Ok(())
 }
 
