@@ -4,13 +4,13 @@ use std::{collections::BTreeMap, future::Future};
 
 use anyhow::{Context, Result, ensure};
 use countersign_testkit::{
-    App, Backend, Client, Clock, Cluster, Database, Options, PGBIN, Person, Proxy, TestClock,
-    TestPlatform, app_proof, cheap, new_request_id, pin_proof, v1, v1::Purpose,
+    App, Backend, Client, Clock, Cluster, Database, NO_CODE, Options, PGBIN, Person, Proxy,
+    TestClock, TestPlatform, app_proof, cheap, new_request_id, pin_proof, v1, v1::Purpose,
 };
 use futures::future::try_join_all;
 
 use crate::{
-    campaign::{gives_code, gives_pin, login, payout},
+    campaign::{gives_code, gives_pin, is_accepted, login, payout},
     harness::Suite,
 };
 
@@ -146,7 +146,53 @@ async fn measure(meter: &mut Meter, client: &Client) -> Result<()> {
         .await?;
     measure_login(meter, client, &anna, &app).await?;
     measure_withdrawal(meter, client, &anna, &app).await?;
-    measure_uniform_answers(meter, client, &anna, &app).await
+    measure_uniform_answers(meter, client, &anna, &app).await?;
+    measure_backup_codes(meter, client).await
+}
+
+/// One run for each code that is made, and one for each guess at the whole list.
+async fn measure_backup_codes(meter: &mut Meter, client: &Client) -> Result<()> {
+    let anna = Person::new();
+    anna.set_pin(client).await?;
+    let enable = async {
+        let proofs = vec![pin_proof(&anna.pin)];
+        let made = anna.enable_codes(client, proofs).await?;
+        made.context("a list")
+    };
+    let codes = meter.count("enable backup codes", hashing(11), enable);
+    let codes = codes.await?;
+    let finish = async { Ok(anna.finish(client, &codes).await?) };
+    meter.count("finish a list", CHANGE, finish).await?;
+    let on = [Purpose::Login];
+    let proofs = vec![codes.proof(0)];
+    let switch = async {
+        Ok(anna
+            .switch_by_id(client, &codes.id, &on, &[], proofs)
+            .await?)
+    };
+    let on = meter.count("switch on by a code", hashing(1), switch);
+    ensure!(on.await?.is_some());
+    let id = anna.open(client, login()).await?.confirmation_id;
+    for (name, proof) in [
+        ("a wrong backup code", codes.typed(NO_CODE)),
+        ("a used backup code", codes.proof(0)),
+        ("a malformed backup code", codes.typed("x")),
+        ("a right backup code", codes.proof(1)),
+    ] {
+        let submit = async { Ok(anna.submit(client, &id, vec![proof]).await?) };
+        let answer = meter.count(name, hashing(1), submit).await?;
+        ensure!(is_accepted(&answer)? == (name == "a right backup code"));
+    }
+    let more = async {
+        Ok(anna
+            .create_more(client, &codes, vec![codes.proof(2)])
+            .await?)
+    };
+    let more = meter.count("make more codes", hashing(11), more).await?;
+    anna.finish(client, &more.context("a list")?).await?;
+    let status = async { Ok(anna.codes_status(client).await?) };
+    meter.count("look at backup codes", LOOK, status).await?;
+    Ok(())
 }
 
 async fn measure_login(meter: &mut Meter, client: &Client, anna: &Person, app: &App) -> Result<()> {

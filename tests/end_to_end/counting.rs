@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use countersign_testkit::{
-    App, BIN, Backend, Client, Person, app_proof, now, pin_proof, reason_of, retry_after, v1,
+    App, BIN, Backend, Client, NO_CODE, Person, app_proof, now, pin_proof, reason_of, retry_after,
+    v1,
     v1::{DenialReason, Purpose, confirmation_service_create_response as create},
 };
 use futures::future::join_all;
@@ -22,6 +23,11 @@ pub(crate) fn add(suite: &mut Suite) {
         &[BIN],
         "counting::of_200_wrong_codes_at_once_five_are_checked_and_nothing_resets_the_lock",
         codes,
+    );
+    suite.on_each_backend_with(
+        &[BIN],
+        "counting::of_200_wrong_backup_codes_at_once_five_are_checked",
+        backup_codes,
     );
     suite.on_each_backend_with(
         &[BIN],
@@ -98,6 +104,35 @@ async fn pins(backend: Backend) -> Result<()> {
             after == Some(status),
             "a code or a confirmation resets the PIN's lock"
         );
+    }
+    Ok(())
+}
+
+async fn backup_codes(backend: Backend) -> Result<()> {
+    let gateways = Gateways::start(backend).await?;
+    let client = gateways.client(0);
+    for _ in 0..rounds(2, 20) {
+        let anna = Person::new();
+        anna.set_pin(client).await?;
+        let codes = anna.enrol_codes(client, None).await?;
+        let on = [Purpose::Login];
+        let switched = anna.switch_by_id(client, &codes.id, &on, &[], vec![codes.proof(0)]);
+        switched.await?.context("a right code was rejected")?;
+        let mut open = opened(&anna, client, login).await?;
+        let spare = open.pop().context("a confirmation")?;
+        let rejected = flood(&gateways, &anna, &open, &codes.typed(NO_CODE)).await?;
+        check(&gateways, &anna, &codes.id, "LOGIN", rejected)?;
+        let right = anna.submit(client, &spare, vec![codes.proof(1)]).await?;
+        ensure!(
+            !is_accepted(&right)?,
+            "a right code is accepted while locked"
+        );
+        let more = anna
+            .create_more(client, &codes, vec![codes.proof(1)])
+            .await?;
+        let more = more.context("settings have a throttle of their own")?;
+        anna.finish(client, &more).await?;
+        require_denied(&anna, client, login()).await?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! A request that comes twice has one effect and one answer, however it comes to be sent again;
 //! its id with another body is refused.
 
+mod codes;
 mod repeater;
 
 use anyhow::{Result, bail, ensure};
@@ -54,6 +55,7 @@ async fn story(backend: Backend, way: Way) -> Result<()> {
     for _ in 0..rounds(2, 20) {
         let anna = Person::new();
         let changes = enrols(&mut repeater, &anna).await?;
+        let changes = changes + codes::prints(&mut repeater, &anna).await?;
         let ledger = Ledger::read(&repeater.gateways.database)?;
         let found = ledger.changes(&anna.subject);
         ensure!(found == changes, "{changes} requests had {found} effects");

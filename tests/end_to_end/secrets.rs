@@ -129,6 +129,7 @@ async fn canaries(backend: Backend) -> Result<()> {
     gives_pin(&anna, client, &payout_id, "620485917362").await?;
     ensure!(gives_pin(&anna, client, &payout_id, &anna.pin).await?);
     said.extend(refused(&anna, client, &app).await);
+    said.extend(with_backup_codes(client, &mut canaries).await?);
     anna.list(client).await?;
     said.push(fails_inside(&gateways, &anna, &app).await?);
 
@@ -143,6 +144,38 @@ async fn canaries(backend: Backend) -> Result<()> {
         "a request was answered",
     )?;
     canaries.are_missing_in("the database", &gateways.database.dump()?, &anna.subject)
+}
+
+/// Somebody who prints codes, uses some, and gives some where they are refused.
+async fn with_backup_codes(
+    client: &Client,
+    canaries: &mut Canaries,
+) -> Result<Vec<Option<Status>>> {
+    let boris = Person::new();
+    boris.set_pin(client).await?;
+    let codes = boris.enrol_codes(client, None).await?;
+    for code in &codes.codes {
+        canaries.add("a backup code", code.as_bytes());
+        let plain = code.replace('-', "");
+        canaries.add("a backup code without dashes", plain.as_bytes());
+    }
+    let wrong = "7K3QX-2M9TA-0VJ4C";
+    canaries.add("a wrong backup code", wrong.as_bytes());
+    let on = [Purpose::Login];
+    let switched = boris.switch_by_id(client, &codes.id, &on, &[], vec![codes.proof(0)]);
+    switched.await?.context("a right code was rejected")?;
+    let id = boris.open(client, login()).await?.confirmation_id;
+    boris.submit(client, &id, vec![codes.typed(wrong)]).await?;
+    boris.submit(client, &id, vec![codes.proof(1)]).await?;
+    let more = boris
+        .create_more(client, &codes, vec![codes.proof(2)])
+        .await?;
+    let more = more.context("a list")?;
+    canaries.add("a backup code that waits", more.codes[3].as_bytes());
+    boris.events(client).await?;
+    let second = boris.enable_codes(client, vec![codes.proof(3)]).await;
+    let late = boris.submit(client, &id, vec![codes.proof(4)]).await;
+    Ok(vec![second.err(), late.err()])
 }
 
 /// A request whose change the database refuses.

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use countersign_testkit::{
-    App, Person, app_proof, new_request_id, now, pin_proof, reason_of, v1,
+    App, Codes, Person, app_proof, new_request_id, now, pin_proof, reason_of, v1,
     v1::{
         Purpose, confirmation_service_create_response as created,
         totp_service_confirm_enable_response as enabled,
@@ -14,7 +14,7 @@ use super::{Journal, Load};
 use crate::campaign::{is_accepted, login};
 
 impl Load {
-    /// One person's life: a PIN, an app, three logins with one code at once, one approval redeemed.
+    /// One person's life: a PIN, an app or backup codes, three logins with one code at once, one approval redeemed.
     pub(super) async fn live(&self, number: usize) -> Result<Journal> {
         let mut journal = Journal {
             anna: Person::new(),
@@ -34,16 +34,21 @@ impl Load {
         })
         .await??;
         journal.changes += 1;
-        let Some(app) = self.enrol(number, &mut journal).await? else {
-            return Ok(journal);
+        let proof = if number.is_multiple_of(2) {
+            let codes = self.print(number, &mut journal).await?;
+            codes.proof(1)
+        } else {
+            let Some(app) = self.enrol(number, &mut journal).await? else {
+                return Ok(journal);
+            };
+            app_proof(&app, &app.code(now()))
         };
         let anna = journal.anna.clone();
         let logins = try_join_all((0..3).map(|more| self.open(number + more, &anna))).await?;
-        let code = app.code(now());
         let submits = logins
             .iter()
             .enumerate()
-            .map(|(more, id)| self.submit(number + more, &anna, id, app_proof(&app, &code)));
+            .map(|(more, id)| self.submit(number + more, &anna, id, proof.clone()));
         let accepted = try_join_all(submits).await?;
         journal.changes += 2 * logins.len();
         journal.confirmations = logins.into_iter().zip(accepted).collect();
@@ -60,6 +65,73 @@ impl Load {
             journal.redeemed = Some(id);
         }
         Ok(journal)
+    }
+
+    /// Backup codes that are on for logins. Where the answer with the codes was lost, the step is
+    /// taken again.
+    async fn print(&self, number: usize, journal: &mut Journal) -> Result<Codes> {
+        use v1::{
+            backup_code_service_enable_request::Authorization,
+            backup_code_service_enable_response::Outcome,
+        };
+        let anna = journal.anna.clone();
+        let codes = loop {
+            let enable = v1::BackupCodeServiceEnableRequest {
+                subject_id: anna.subject.clone(),
+                request_id: new_request_id(),
+                label: String::new(),
+                authorization: Some(Authorization::Proofs(v1::Proofs {
+                    proofs: vec![pin_proof(&anna.pin)],
+                })),
+            };
+            let answer = self
+                .ask(number, |client| {
+                    let enable = enable.clone();
+                    async move { client.backup_codes().enable(enable).await }
+                })
+                .await??;
+            journal.changes += 1;
+            match answer.outcome {
+                Some(Outcome::List(list)) if list.secret_already_delivered => {}
+                Some(Outcome::List(list)) => {
+                    break Codes {
+                        id: list.identifier_id,
+                        list: list.list_id,
+                        codes: list.codes,
+                    };
+                }
+                other => bail!("no list: {other:?}"),
+            }
+        };
+        let finish = v1::BackupCodeServiceFinishRequest {
+            subject_id: anna.subject.clone(),
+            request_id: new_request_id(),
+            list_id: codes.list.clone(),
+        };
+        self.ask(number, |client| {
+            let finish = finish.clone();
+            async move { client.backup_codes().finish(finish).await }
+        })
+        .await??;
+        let switch = v1::IdentifierServiceSetPurposesRequest {
+            subject_id: anna.subject.clone(),
+            request_id: new_request_id(),
+            identifier_id: codes.id.clone(),
+            switch_on: vec![Purpose::Login.into()],
+            switch_off: Vec::new(),
+            authorization: Some(
+                v1::identifier_service_set_purposes_request::Authorization::Proofs(v1::Proofs {
+                    proofs: vec![codes.proof(0)],
+                }),
+            ),
+        };
+        self.ask(number, |client| {
+            let switch = switch.clone();
+            async move { client.identifiers().set_purposes(switch).await }
+        })
+        .await??;
+        journal.changes += 2;
+        Ok(codes)
     }
 
     /// An app, unless its seed was lost with the answer that held it.
