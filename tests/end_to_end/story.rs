@@ -3,13 +3,15 @@
 
 use anyhow::{Context, Result, ensure};
 use countersign_testkit::{
-    Backend, pin_proof,
+    BIN, Backend, pin_proof,
     v1::{IdentifierKind, IdentifierState, Purpose},
 };
 
 use crate::{
     backup_codes::spend,
+    campaign::Gateways,
     harness::Suite,
+    ledger::Ledger,
     world::{World, login, precondition},
 };
 
@@ -17,6 +19,29 @@ use crate::{
 pub(crate) fn add(suite: &mut Suite) {
     suite.on_each_backend("story::how_backup_codes_are_created", created);
     suite.on_each_backend("story::how_backup_codes_are_deactivated", deactivated);
+    suite.on_each_backend_with(&[BIN], "story::the_demo_tells_the_whole_story", demo);
+}
+
+/// What `countersign demo` plays: every step answers as it must, and the codes are printed.
+async fn demo(backend: Backend) -> Result<()> {
+    let gateways = Gateways::start(backend).await?;
+    let binary = std::env::var_os(BIN).context(BIN)?;
+    let played = std::process::Command::new(binary)
+        .args(["demo", "--endpoint", gateways.endpoint(0)])
+        .output()?;
+    let said = String::from_utf8_lossy(&played.stdout).into_owned();
+    ensure!(played.status.success(), "{said}");
+    ensure!(!said.contains('\u{2717}'), "{said}");
+    for part in [
+        "Keep the last",
+        "LAST_CODE_RESERVED",
+        "the old list is void",
+        "the phone is lost",
+    ] {
+        ensure!(said.contains(part), "nothing about {part}: {said}");
+    }
+    Ledger::read(&gateways.database)?;
+    Ok(())
 }
 
 async fn created(backend: Backend) -> Result<()> {

@@ -16,9 +16,10 @@ use self::{app::Who, script::Story, terminal::Terminal};
 
 /// Play the whole story against a running platform, as three services in turn.
 ///
-/// As personal area it sets a PIN and enrols an authenticator app, as login service it has a login
-/// confirmed, as withdrawal service a withdrawal; and it tries what must be refused. Each run has a
-/// subject of its own. The exit status is 0 when every step answered as it must.
+/// As personal area it sets a PIN, prints backup codes and enrols an authenticator app, as login
+/// service it has logins confirmed, as withdrawal service a withdrawal; and it tries what must be
+/// refused, such as the last backup code. Each run has a subject of its own. The exit status is 0
+/// when every step answered as it must.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -65,10 +65,9 @@ impl Service {
         &self,
         identifier: &str,
         code: &str,
-        pin: &str,
+        proofs: Vec<v1::Proof>,
     ) -> Answer<Verdict> {
         let purposes = [v1::Purpose::Login, v1::Purpose::Withdrawal];
-        let proofs = vec![proof_by_pin(pin)];
         let request = v1::TotpServiceConfirmEnableRequest {
             subject_id: self.subject_id.clone(),
             request_id: new_request_id(),
@@ -82,6 +81,139 @@ impl Service {
             Some(Enabled::Done(_)) => Verdict::Accepted,
             Some(Enabled::Rejected(_)) | None => Verdict::Rejected,
         })
+    }
+
+    /// Disables an app.
+    pub(super) async fn disable_totp(
+        &self,
+        identifier: &str,
+        proofs: Vec<v1::Proof>,
+    ) -> Answer<Verdict> {
+        use v1::totp_service_disable_request::Authorization;
+        use v1::totp_service_disable_response::Outcome;
+        let request = v1::TotpServiceDisableRequest {
+            subject_id: self.subject_id.clone(),
+            request_id: new_request_id(),
+            identifier_id: identifier.to_owned(),
+            confirm_last: false,
+            authorization: Some(Authorization::Proofs(v1::Proofs { proofs })),
+        };
+        let response = self.client.totp().disable(request).await?;
+        Ok(match response.into_inner().outcome {
+            Some(Outcome::Done(_)) => Verdict::Accepted,
+            Some(Outcome::Rejected(_)) | None => Verdict::Rejected,
+        })
+    }
+
+    /// Makes a first list of backup codes.
+    pub(super) async fn enable_codes(
+        &self,
+        proofs: Vec<v1::Proof>,
+    ) -> Answer<Option<v1::BackupCodeList>> {
+        use v1::backup_code_service_enable_request::Authorization;
+        use v1::backup_code_service_enable_response::Outcome;
+        let request = v1::BackupCodeServiceEnableRequest {
+            subject_id: self.subject_id.clone(),
+            request_id: new_request_id(),
+            label: String::new(),
+            authorization: Some(Authorization::Proofs(v1::Proofs { proofs })),
+        };
+        let response = self.client.backup_codes().enable(request).await?;
+        Ok(match response.into_inner().outcome {
+            Some(Outcome::List(list)) => Some(list),
+            Some(Outcome::Rejected(_)) | None => None,
+        })
+    }
+
+    /// Makes another list of backup codes.
+    pub(super) async fn create_more_codes(
+        &self,
+        identifier: &str,
+        proof: v1::Proof,
+    ) -> Answer<Option<v1::BackupCodeList>> {
+        use v1::backup_code_service_create_more_response::Outcome;
+        let request = v1::BackupCodeServiceCreateMoreRequest {
+            subject_id: self.subject_id.clone(),
+            request_id: new_request_id(),
+            identifier_id: identifier.to_owned(),
+            proofs: Some(v1::Proofs {
+                proofs: vec![proof],
+            }),
+        };
+        let response = self.client.backup_codes().create_more(request).await?;
+        Ok(match response.into_inner().outcome {
+            Some(Outcome::List(list)) => Some(list),
+            Some(Outcome::Rejected(_)) | None => None,
+        })
+    }
+
+    /// Puts a list in force. The answer is how many codes are left.
+    pub(super) async fn finish_codes(&self, list: &str) -> Answer<i32> {
+        let request = v1::BackupCodeServiceFinishRequest {
+            subject_id: self.subject_id.clone(),
+            request_id: new_request_id(),
+            list_id: list.to_owned(),
+        };
+        let response = self.client.backup_codes().finish(request).await?;
+        let identifier = response.into_inner().identifier.unwrap_or_default();
+        Ok(identifier.codes_left.unwrap_or_default())
+    }
+
+    pub(super) async fn disable_codes(
+        &self,
+        identifier: &str,
+        confirm_last: bool,
+        proof: v1::Proof,
+    ) -> Answer<Verdict> {
+        use v1::backup_code_service_disable_request::Authorization;
+        use v1::backup_code_service_disable_response::Outcome;
+        let request = v1::BackupCodeServiceDisableRequest {
+            subject_id: self.subject_id.clone(),
+            request_id: new_request_id(),
+            identifier_id: identifier.to_owned(),
+            confirm_last,
+            authorization: Some(Authorization::Proofs(v1::Proofs {
+                proofs: vec![proof],
+            })),
+        };
+        let response = self.client.backup_codes().disable(request).await?;
+        Ok(match response.into_inner().outcome {
+            Some(Outcome::Done(_)) => Verdict::Accepted,
+            Some(Outcome::Rejected(_)) | None => Verdict::Rejected,
+        })
+    }
+
+    /// Switches an identifier on for logins and withdrawals.
+    pub(super) async fn switch_on(&self, identifier: &str, proof: v1::Proof) -> Answer<Verdict> {
+        use v1::identifier_service_set_purposes_request::Authorization;
+        use v1::identifier_service_set_purposes_response::Outcome;
+        let purposes = [v1::Purpose::Login, v1::Purpose::Withdrawal];
+        let request = v1::IdentifierServiceSetPurposesRequest {
+            subject_id: self.subject_id.clone(),
+            request_id: new_request_id(),
+            identifier_id: identifier.to_owned(),
+            switch_on: purposes.map(i32::from).to_vec(),
+            switch_off: Vec::new(),
+            authorization: Some(Authorization::Proofs(v1::Proofs {
+                proofs: vec![proof],
+            })),
+        };
+        let response = self.client.identifiers().set_purposes(request).await?;
+        Ok(match response.into_inner().outcome {
+            Some(Outcome::Done(_)) => Verdict::Accepted,
+            Some(Outcome::Rejected(_)) | None => Verdict::Rejected,
+        })
+    }
+
+    /// The latest events.
+    pub(super) async fn events(&self, most: i32) -> Answer<Vec<v1::SecurityEvent>> {
+        let request = v1::IdentifierServiceListEventsRequest {
+            subject_id: self.subject_id.clone(),
+            page_size: most,
+            page_token: String::new(),
+        };
+        let response = self.client.identifiers().list_events(request).await?;
+        Ok(response.into_inner().events)
     }
 
     pub(super) async fn create(

@@ -1,5 +1,7 @@
 //! The story: three services and one account holder.
 
+mod backup_codes;
+
 use std::fmt::Debug;
 
 use anyhow::{Result, bail};
@@ -8,6 +10,7 @@ use countersign_client::{
     v1::{self, ConfirmationState, confirmation_service_create_response::Outcome as Created},
 };
 
+use self::backup_codes::Codes;
 use super::{
     app::{App, Who},
     calls::{
@@ -52,9 +55,18 @@ impl Story {
             );
         }
         self.before_enrolment(terminal).await?;
-        let mut enrolled = self.enrol(who, terminal).await?;
+        self.choose_pin(terminal).await?;
+        let codes = self.print_codes(terminal).await?;
+        let mut enrolled = self.enrol(who, &codes, terminal).await?;
         self.log_in(&mut enrolled, terminal).await?;
-        self.withdraw(&mut enrolled, terminal).await
+        self.withdraw(&mut enrolled, terminal).await?;
+        self.log_in_with_codes(&codes, terminal).await?;
+        self.use_codes_up(&codes, terminal).await?;
+        let codes = self.replace_codes(&codes, terminal).await?;
+        self.lose_the_phone(&enrolled.identifier, &codes, terminal)
+            .await?;
+        self.disable_codes(&codes, terminal).await?;
+        self.look_back(terminal).await
     }
 
     async fn before_enrolment(&self, terminal: &mut Terminal) -> Result<()> {
@@ -83,8 +95,8 @@ impl Story {
         )
     }
 
-    async fn enrol(&self, who: Who, terminal: &mut Terminal) -> Result<Enrolled> {
-        terminal.chapter("The personal area: a PIN and an authenticator app");
+    async fn choose_pin(&self, terminal: &mut Terminal) -> Result<()> {
+        terminal.chapter("The personal area: a PIN");
         let service = self.service(&self.personal_area);
         let answer = service.set_pin(WEAK_PIN).await;
         terminal.refuse(
@@ -93,8 +105,12 @@ impl Story {
             answer,
         );
         let answer = service.set_pin(PIN).await;
-        terminal.expect(&format!("the PIN {PIN} is set"), "done", answer, accepted)?;
+        terminal.expect(&format!("the PIN {PIN} is set"), "done", answer, accepted)
+    }
 
+    async fn enrol(&self, who: Who, codes: &Codes, terminal: &mut Terminal) -> Result<Enrolled> {
+        terminal.chapter("The personal area: an authenticator app");
+        let service = self.service(&self.personal_area);
         let answer = service.begin_totp().await;
         let what = "an enrolment begins: the app scans this, or is given the key";
         let begun = terminal.expect(what, "a secret", answer, |begun| {
@@ -107,20 +123,25 @@ impl Story {
         let mut tries = 1;
         loop {
             let code = app.fresh_code(terminal).await?;
-            let answer = service.confirm_totp(&identifier, &code, PIN).await;
+            // A backup code that a mistyped one stood beside is not used up.
+            let proofs = vec![proof_by_pin(PIN), codes.proof(1)];
+            let answer = service.confirm_totp(&identifier, &code, proofs).await;
             if app.is_typed() && tries < TRIES && matches!(answer, Ok(Verdict::Rejected)) {
                 terminal.note("that code was not accepted: try the next one");
                 tries += 1;
                 continue;
             }
-            let what = format!("its code {code} and the PIN enable it, for logins and withdrawals");
+            let what = format!(
+                "its code {code}, the PIN and the backup code {} enable it, for logins and withdrawals",
+                codes.shown(1)
+            );
             terminal.expect(&what, "done", answer, accepted)?;
             return Ok(Enrolled { identifier, app });
         }
     }
 
     async fn log_in(&self, enrolled: &mut Enrolled, terminal: &mut Terminal) -> Result<()> {
-        terminal.chapter("The login service: a code confirms a login");
+        terminal.chapter("The login service: a code of the app confirms a login");
         let service = self.service(&self.logins);
         let id = open(&service, "a login", login(), terminal).await?;
         let wrong = enrolled.app.wrong_code();
@@ -150,7 +171,7 @@ impl Story {
     }
 
     async fn withdraw(&self, enrolled: &mut Enrolled, terminal: &mut Terminal) -> Result<()> {
-        terminal.chapter("The withdrawal service: the PIN and a code confirm 250 EUR");
+        terminal.chapter("The withdrawal service: the PIN and a code of the app confirm 250 EUR");
         let service = self.service(&self.withdrawals);
         let id = open(
             &service,

@@ -22,6 +22,8 @@ const DIM: &str = "\u{1b}[2m";
 /// Pure white on pure black, whatever the terminal's theme is: a camera needs the contrast.
 const QR_COLOURS: &str = "\u{1b}[38;5;231;48;5;16m";
 const PLAIN: &str = "\u{1b}[0m";
+/// The width of a column of backup codes.
+const COLUMN: usize = 25;
 
 impl Terminal {
     pub(super) fn new() -> Self {
@@ -87,6 +89,27 @@ impl Terminal {
         }
         self.say("");
         Ok(())
+    }
+
+    /// Prints a list of backup codes as a person would: numbered, in two columns, to be crossed out.
+    pub(super) fn print_codes(&self, codes: &[String]) {
+        let width = 2 * COLUMN + 1;
+        let line = "\u{2500}".repeat(width);
+        let title = "Backup codes: each counts once. Keep the last.";
+        self.say(format!("\n    \u{250c}{line}\u{2510}"));
+        self.say(format!("    \u{2502}{title:^width$}\u{2502}"));
+        let half = codes.len().div_ceil(2);
+        for row in 0..half {
+            let cell = |place: usize| {
+                let code = codes.get(place);
+                code.map_or_else(String::new, |code| format!("{:>4}. {code}", place + 1))
+            };
+            let (left, right) = (cell(row), cell(row + half));
+            self.say(format!(
+                "    \u{2502}{left:<COLUMN$} {right:<COLUMN$}\u{2502}"
+            ));
+        }
+        self.say(format!("    \u{2514}{line}\u{2518}\n"));
     }
 
     /// Asks for a line.
