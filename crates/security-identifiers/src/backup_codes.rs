@@ -244,3 +244,6 @@ impl Registry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
