@@ -51,7 +51,11 @@ impl Proofs {
 
     /// Whose proofs they are.
     pub(crate) fn authenticators(&self) -> Vec<AuthenticatorRef> {
-        self.0.iter().map(|proof| proof.authenticator).collect()
+        self.given().collect()
+    }
+
+    fn given(&self) -> impl Iterator<Item = AuthenticatorRef> {
+        self.0.iter().map(|proof| proof.authenticator)
     }
 
     /// Whether there are none.
@@ -70,7 +74,7 @@ impl Proofs {
         aim: Use,
         now: Timestamp,
     ) -> Result<(), Error> {
-        require_to_spare(self.authenticators().iter(), registry, aim, now)
+        require_to_spare(self.given(), registry, aim, now)
     }
 
     /// The next Argon2 run that checking them needs and that is not at hand.
@@ -429,8 +433,8 @@ pub(crate) fn few_left(identifier: IdentifierId, left: usize) -> Option<Fact> {
     (left <= FEW_CODES).then_some(Fact::CodesLow { identifier, left })
 }
 
-fn require_to_spare<'a>(
-    mut options: impl Iterator<Item = &'a AuthenticatorRef>,
+fn require_to_spare(
+    mut options: impl Iterator<Item = AuthenticatorRef>,
     registry: &Registry,
     aim: Use,
     now: Timestamp,
@@ -439,7 +443,7 @@ fn require_to_spare<'a>(
         Standing::Reserved { left } => Some(left),
         Standing::Usable | Standing::Locked { .. } | Standing::Capped | Standing::Absent => None,
     };
-    match options.find_map(|option| reserved(*option)) {
+    match options.find_map(reserved) {
         Some(left) => Err(Error::LastCodeReserved { left }),
         None => Ok(()),
     }
@@ -477,7 +481,7 @@ pub(crate) fn require_covered(
         Some(obstacle) => {
             if obstacle == Obstacle::RecoveryRequired {
                 let stages = paths.iter().flat_map(|path| &path.stages);
-                let options = stages.flat_map(|stage| &stage.options);
+                let options = stages.flat_map(|stage| stage.options.iter().copied());
                 require_to_spare(options, registry, aim, now)?;
             }
             Err(Error::Denied(obstacle, now))

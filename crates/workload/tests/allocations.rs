@@ -8,7 +8,7 @@ const MOST: [(&str, u64); 10] = [
     ("verify-right", 9),
     ("verify-wrong", 9),
     ("verify-replayed", 9),
-    ("create", 70),
+    ("create", 71),
     ("submit-right", 83),
     ("submit-wrong", 80),
     ("submit-repeated", 16),
