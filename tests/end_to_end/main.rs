@@ -29,6 +29,7 @@ mod load;
 mod login;
 mod model;
 mod oathtool;
+mod operators;
 mod overload;
 mod ownership;
 mod pin;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
     backup_code_races::add(&mut suite);
     purposes::add(&mut suite);
     disabling::add(&mut suite);
+    operators::add(&mut suite);
     pin::add(&mut suite);
     throttle::add(&mut suite);
     proofs::add(&mut suite);

@@ -41,7 +41,8 @@ In production:
   countersign migrate --config countersign.toml
   countersign serve --config countersign.toml
 
-Exit status: 0 done, 1 failed, 2 wrong usage. `countersign help COMMAND` says more of each."
+Exit status: 0 done, 1 failed, 2 wrong usage, 3 done in part (`admin import-totp`, `admin
+after-restore`). `countersign help COMMAND` says more of each."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -63,7 +64,7 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match run(arguments.command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) => {
             output::complain(&error);
             ExitCode::FAILURE
@@ -71,17 +72,18 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> anyhow::Result<()> {
+fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Dev(dev) => server::block_on(dev.run()),
-        Command::Demo(demo) => server::block_on(demo.run()),
-        Command::Serve(serve) => server::block_on(serve.run()),
-        Command::Migrate(migrate) => server::block_on(migrate.run()),
-        Command::Config(config) => config.run(),
-        Command::Policy(policy) => policy.run(),
-        Command::Keys(keys) => keys.run(),
-        Command::Admin(admin) => server::block_on(admin.run()),
+        Command::Dev(dev) => server::block_on(dev.run())?,
+        Command::Demo(demo) => server::block_on(demo.run())?,
+        Command::Serve(serve) => server::block_on(serve.run())?,
+        Command::Migrate(migrate) => server::block_on(migrate.run())?,
+        Command::Config(config) => config.run()?,
+        Command::Policy(policy) => policy.run()?,
+        Command::Keys(keys) => keys.run()?,
+        Command::Admin(admin) => return server::block_on(admin.run()),
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 #[cfg(test)]

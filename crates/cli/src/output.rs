@@ -1,4 +1,5 @@
-//! What people read: standard output for what a command says, standard error for why it failed.
+//! What people read: standard output for what a command says, standard error for why it failed
+//! and how far it is.
 
 use std::io::{self, Write};
 
@@ -11,6 +12,11 @@ pub(crate) fn say(line: impl AsRef<str>) {
     let mut stdout = io::stdout().lock();
     let _ = writeln!(stdout, "{}", line.as_ref());
     let _ = stdout.flush();
+}
+
+/// Writes a line about what is going on, beside what the command says.
+pub(crate) fn note(line: impl AsRef<str>) {
+    let _ = writeln!(io::stderr().lock(), "{}", line.as_ref());
 }
 
 /// Says why a command failed, with what lay behind it.

@@ -100,6 +100,11 @@ impl Keyring {
         hmac(&self.ring(usage).present, message)
     }
 
+    /// The MACs of `message` under every key of a use, that of the present one first.
+    pub fn macs(&self, usage: KeyUse, message: &[u8]) -> impl Iterator<Item = [u8; 32]> {
+        self.ring(usage).keys().map(|key| hmac(key, message))
+    }
+
     /// Whether `mac` is that of `message` under any key of a use, in constant time.
     pub fn is_mac_of(&self, usage: KeyUse, message: &[u8], mac: &[u8]) -> bool {
         let mut keys = self.ring(usage).keys();

@@ -1,7 +1,11 @@
-//! What an operator can do on the server's own machine: look, unlock, disable, reset a PIN.
+//! What an operator can do on the server's own machine: look, unlock, disable, reset a PIN, take
+//! over apps of another system, make a restored database safe, and remove a person.
 //! Never choose a PIN or see a secret.
 
-use countersign_primitives::{IdentifierId, RequestId, SecretBytes, SubjectId};
+mod erase;
+mod import;
+
+use countersign_primitives::{IdentifierId, SecretBytes, SubjectId};
 use rand::rngs::StdRng;
 
 use crate::{
@@ -11,6 +15,8 @@ use crate::{
     platform::{Call, ChangeSet, Context, Decision, Snapshot, UseCase},
     ports::StoredEvent,
 };
+
+pub use self::import::{ImportTotp, Imported};
 
 /// What an operator sees of a subject.
 #[derive(Clone, Debug)]
@@ -39,7 +45,17 @@ impl Reason {
         let fits = !text.is_empty() && text.len() <= 256 && !text.chars().any(char::is_control);
         fits.then(|| Self(text.to_owned()))
     }
+
+    /// That an operator did something, for this reason.
+    fn fact(&self) -> Fact {
+        Fact::ByOperator {
+            reason: self.0.clone(),
+        }
+    }
 }
+
+/// The name of whatever an operator does.
+const METHOD: Method = Method::named("countersign admin");
 
 /// How many events an operator is shown.
 const EVENTS_SHOWN: u64 = 20;
@@ -48,6 +64,7 @@ enum Deed {
     Unlock,
     Disable(IdentifierId),
     ResetPin,
+    Distrust,
 }
 
 struct Act<'a> {
@@ -110,22 +127,54 @@ impl Platform {
         self.act(subject, Deed::ResetPin, reason).await
     }
 
+    /// Makes what was used since a backup useless, once the database was restored from it: open
+    /// confirmations are void, codes of apps count from the step after the next on, and there are no
+    /// backup codes until their owner makes new ones. Done again, it does so from that moment on.
+    ///
+    /// # Errors
+    /// [`Error::IdentifierNotFound`] when the subject was never heard of.
+    pub async fn admin_after_restore(
+        &self,
+        subject: &SubjectId,
+        reason: &Reason,
+    ) -> Result<(), Error> {
+        self.act(subject, Deed::Distrust, reason).await
+    }
+
+    /// Subjects in the order of their ids: the first ones, or those after one.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn admin_subjects(
+        &self,
+        after: Option<&SubjectId>,
+        most: u64,
+    ) -> Result<Vec<SubjectId>, Error> {
+        Ok(self.store.subjects(after, most).await?)
+    }
+
     async fn act(&self, subject: &SubjectId, deed: Deed, reason: &Reason) -> Result<(), Error> {
-        let request = RequestId::random(&mut self.generator()?);
-        let call = Call {
-            subject: subject.clone(),
-            caller: Caller::operator(),
-            request: Some(request),
-            body: SecretBytes::new(Vec::new()),
-        };
-        self.run(&call, &Act { deed, reason }).await
+        self.run(&operators_call(subject), &Act { deed, reason })
+            .await
+    }
+}
+
+/// A request of an operator's about a subject. Nobody repeats it under its id, so its record is
+/// kept no longer than its own fate may be in doubt.
+fn operators_call(subject: &SubjectId) -> Call {
+    Call {
+        subject: subject.clone(),
+        caller: Caller::operator(),
+        request: None,
+        body: SecretBytes::new(Vec::new()),
     }
 }
 
 impl UseCase for Act<'_> {
     type Answer = ();
+
     fn method(&self) -> Method {
-        Method::named("countersign admin")
+        METHOD
     }
 
     fn decide(
@@ -137,7 +186,9 @@ impl UseCase for Act<'_> {
     ) -> Result<Decision<()>, Error> {
         let mut registry = snapshot.registry.clone();
         let fact = match self.deed {
-            Deed::Unlock if !snapshot.is_known() => return Err(Error::IdentifierNotFound),
+            Deed::Unlock | Deed::Distrust if !snapshot.is_known() => {
+                return Err(Error::IdentifierNotFound);
+            }
             Deed::Unlock => {
                 registry.unlock();
                 Fact::Unlocked
@@ -150,11 +201,12 @@ impl UseCase for Act<'_> {
             }
             Deed::ResetPin if registry.reset_pin() => Fact::PinReset,
             Deed::ResetPin => return Err(Error::PinNotSet),
+            Deed::Distrust => {
+                registry.distrust(snapshot.now);
+                Fact::Restored
+            }
         };
-        let by_operator = Fact::ByOperator {
-            reason: self.reason.0.clone(),
-        };
-        let facts = vec![fact, by_operator];
+        let facts = vec![fact, self.reason.fact()];
         Ok(Decision::from(ChangeSet::new(registry, facts, ())))
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! A fact names ids, kinds and reasons; never a code, a secret or a contact.
 
+mod scrub;
+
 use std::borrow::Cow;
 
 use countersign_backup_codes as backup_codes;
@@ -10,6 +12,8 @@ use countersign_primitives::{ConfirmationId, IdentifierId, Timestamp};
 use countersign_security_identifiers::{AuthenticatorRef, Kind, Obstacle, Purpose};
 use countersign_totp as totp;
 use serde::{Deserialize, Serialize};
+
+pub(crate) use self::scrub::scrub;
 
 /// One thing that happened to a subject.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -39,7 +39,7 @@ mod submit_proof;
 mod totp_methods;
 mod view;
 
-pub use admin::{Reason, Sight};
+pub use admin::{ImportTotp, Imported, Reason, Sight};
 pub use backup_code_methods::{CodesView, CreateMoreCodes, EnableCodes, NewCodes};
 pub use caller::{Caller, CallerError, MAX_CALLER_BYTES, Method};
 pub use confirmation::{ConfirmationView, StateView};

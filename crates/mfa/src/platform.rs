@@ -54,8 +54,8 @@ pub struct Platform {
     pub(crate) settings: Settings,
     entropy: Arc<dyn Entropy>,
     pool: HashPool,
-    queue: SubjectQueue,
-    room: Room,
+    pub(crate) queue: SubjectQueue,
+    pub(crate) room: Room,
 }
 
 /// Who asks about whom, and how a repetition of the request is known.
@@ -292,7 +292,7 @@ impl Platform {
     }
 
     /// Turns a change set into rows.
-    fn change<A>(
+    pub(crate) fn change<A>(
         &self,
         call: &Call,
         method: Method,
@@ -355,7 +355,7 @@ impl Platform {
     }
 
     /// Opens the rows.
-    fn open(&self, subject: &SubjectId, rows: &Rows) -> Result<Snapshot, Error> {
+    pub(crate) fn open(&self, subject: &SubjectId, rows: &Rows) -> Result<Snapshot, Error> {
         let internal = |column| {
             let table = SEALED_TABLE;
             Error::from(StoreError::Inconsistent { table, column })

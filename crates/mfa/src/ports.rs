@@ -213,6 +213,9 @@ pub trait Store: Send + Sync {
 /// The facts of an event without what tells of a person.
 pub type Scrub = fn(&str) -> String;
 
+/// What every identifier of an erased subject is called in the history.
+pub const ERASED_LABEL: &str = "erased";
+
 /// A subject that no one else can change.
 #[async_trait]
 pub trait Lock: Send {

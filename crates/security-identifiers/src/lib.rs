@@ -15,6 +15,7 @@ mod backup_codes;
 mod codec;
 mod counting;
 mod identifier;
+mod import;
 mod kind;
 mod lifecycle;
 mod paths;

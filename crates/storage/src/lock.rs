@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use countersign_mfa::ports::{Applied, Change, Lock, Scrub, StoreError};
+use countersign_mfa::ports::{Applied, Change, ERASED_LABEL, Lock, Scrub, StoreError};
 use countersign_primitives::SubjectId;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait,
-    IntoActiveModel, QueryFilter, sea_query::Expr,
+    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
 };
 
 use crate::{
@@ -17,8 +17,8 @@ use crate::{
     storage::within,
 };
 
-/// What identifiers of an erased subject are called in the history.
-const ERASED_LABEL: &str = "erased";
+/// How many events of an erased subject are in memory at once.
+const EVENTS_AT_ONCE: u64 = 500;
 
 /// Dropped, it rolls back.
 pub(crate) struct Held {
@@ -49,7 +49,7 @@ impl Lock for Held {
     }
 
     async fn erase(self: Box<Self>, change: Change, scrub: Scrub) -> Result<Applied, StoreError> {
-        within(self.patience, self.remove(&change.subject, scrub))
+        self.remove(&change.subject, scrub)
             .await
             .map_err(|error| nothing_written(&error))?;
         self.apply(change).await
@@ -63,34 +63,45 @@ impl Lock for Held {
 }
 
 impl Held {
-    /// Removes what tells of a person, within the transaction.
+    /// Removes what tells of a person, within the transaction. Each statement has its own time: the
+    /// events of years are many.
     async fn remove(&self, subject: &SubjectId, scrub: Scrub) -> Result<(), DbErr> {
-        let (subject, transaction) = (subject.as_str(), &self.transaction);
-        confirmation::Entity::delete_many()
-            .filter(confirmation::Column::SubjectId.eq(subject))
-            .exec(transaction)
-            .await?;
-        request::Entity::delete_many()
-            .filter(request::Column::SubjectId.eq(subject))
-            .exec(transaction)
-            .await?;
-        identifier::Entity::update_many()
+        let (patience, transaction) = (self.patience, &self.transaction);
+        let confirmations = confirmation::Entity::delete_many()
+            .filter(confirmation::Column::SubjectId.eq(subject.as_str()))
+            .exec(transaction);
+        within(patience, confirmations).await?;
+        let requests = request::Entity::delete_many()
+            .filter(request::Column::SubjectId.eq(subject.as_str()))
+            .exec(transaction);
+        within(patience, requests).await?;
+        let names = identifier::Entity::update_many()
             .col_expr(identifier::Column::Label, Expr::value(ERASED_LABEL))
-            .filter(identifier::Column::SubjectId.eq(subject))
-            .exec(transaction)
-            .await?;
-        let events = event::Entity::find()
-            .filter(event::Column::SubjectId.eq(subject))
-            .all(transaction)
-            .await?;
-        for event in events {
-            let facts = scrub(&event.facts);
-            if facts != event.facts {
-                let mut row = event.into_active_model();
-                row.facts = Set(facts);
-                row.update(transaction).await?;
+            .filter(identifier::Column::SubjectId.eq(subject.as_str()))
+            .exec(transaction);
+        within(patience, names).await?;
+
+        let mut last = 0;
+        loop {
+            let page = event::Entity::find()
+                .filter(event::Column::SubjectId.eq(subject.as_str()))
+                .filter(event::Column::Version.gt(last))
+                .order_by_asc(event::Column::Version)
+                .limit(EVENTS_AT_ONCE)
+                .all(transaction);
+            let page = within(patience, page).await?;
+            let Some(end) = page.last() else {
+                return Ok(());
+            };
+            last = end.version;
+            for event in page {
+                let facts = scrub(&event.facts);
+                if facts != event.facts {
+                    let mut row = event.into_active_model();
+                    row.facts = Set(facts);
+                    within(patience, row.update(transaction)).await?;
+                }
             }
         }
-        Ok(())
     }
 }

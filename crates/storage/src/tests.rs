@@ -7,6 +7,7 @@ mod apply;
 mod batches;
 mod lock;
 mod network;
+mod operators;
 mod postgres;
 mod schema;
 mod sqlite;

@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
+use countersign_backup_codes::CodeList;
 use countersign_pin::Pin;
 use countersign_primitives::{
-    HashCost, HashMemory, IdentifierId, Label, Salt, SecretBytes, ThrottleRules, Timestamp,
+    CodeListId, ConfirmationId, HashCost, HashMemory, IdentifierId, Label, Salt, SecretBytes,
+    ThrottleRules, Timestamp,
 };
 use countersign_totp::{Algorithm, Authenticator, Digits, Step};
 
 use crate::{
-    AuthenticatorRef, Limits, Obstacle, Path, Purpose, PurposeSet, Registry, RegistryError, Stage,
-    State,
+    AuthenticatorRef, Limits, Obstacle, OpenConfirmation, Path, PendingList, Purpose, PurposeSet,
+    Registry, RegistryError, Stage, Standing, State,
 };
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -305,4 +307,61 @@ fn ten_wrong_codes_in_an_hour_stop_enrolments_until_the_oldest_is_an_hour_old() 
     let refused = |at| registry.enrolments().refused_until(kind, &limits, at);
     assert_eq!(refused(later), Some(first_is_old));
     assert_eq!(refused(first_is_old), None);
+}
+
+#[test]
+fn after_a_restore_nothing_that_was_used_since_the_backup_is_of_use() {
+    let mut registry = registry([NONE]);
+    let limits = Limits::default();
+    let expires_at = NOW.plus(Duration::from_secs(60));
+    let pin = pin();
+    let list = |number| PendingList {
+        id: CodeListId::from_bytes([number; 16]),
+        list: CodeList {
+            salt: pin.salt,
+            cost: pin.cost,
+            hashes: vec![pin.hash.clone(); 10],
+        },
+        expires_at,
+        caller: "local".to_owned(),
+        held: None,
+    };
+    registry
+        .begin_codes(id(2), None, list(1), &limits, NOW)
+        .unwrap();
+    registry
+        .finish_codes(CodeListId::from_bytes([1; 16]), "local", NOW)
+        .unwrap();
+    registry.renew_codes(id(2), list(2)).unwrap();
+    let open = OpenConfirmation {
+        id: ConfirmationId::from_bytes([1; 16]),
+        expires_at,
+    };
+    registry.open_confirmation(open, &limits, NOW).unwrap();
+    begin(&mut registry, 9, "unfinished").unwrap();
+
+    registry.distrust(NOW);
+    let usable_from = Step::at(NOW).next().next().begins();
+    let app = registry.identifier(id(1)).unwrap();
+    assert_eq!(app.usable_from(NOW), Some(usable_from));
+    let codes = registry.identifier(id(2)).unwrap();
+    let lists = codes.backup_codes().unwrap();
+    assert!(codes.is_enabled() && lists.left(NOW) == 0 && lists.pending(NOW).is_none());
+    let standing = registry.standing(of(2), Purpose::Login.into(), NOW);
+    assert_eq!(standing, Standing::Reserved { left: 0 });
+    assert!(registry.identifier(id(9)).is_none());
+    assert!(registry.open.is_empty());
+    assert_eq!(registry.restored_at(), Some(NOW));
+    assert!(registry.pin().is_some());
+
+    // It is stored, and a step that lies further ahead stays the floor.
+    let stored = registry.encode();
+    let mut again = Registry::decode(&stored.secrets, &stored.counters).unwrap();
+    let ahead = Step::at(NOW).next().next();
+    again
+        .count_totp_success(id(1), Purpose::Login, ahead)
+        .unwrap();
+    again.distrust(NOW);
+    let app = again.identifier(id(1)).unwrap();
+    assert_eq!(app.usable_from(NOW), Some(ahead.next().begins()));
 }

@@ -1,0 +1,19 @@
+//! What operators do beside unlocking: take apps over, make a restored database safe, erase people.
+
+mod commands;
+mod erase;
+mod import;
+mod restore;
+
+use crate::harness::Suite;
+
+/// Every table of subjects.
+const TABLES: [&str; 5] = ["subject", "confirmation", "event", "request", "identifier"];
+
+/// Adds the tests of this folder.
+pub(crate) fn add(suite: &mut Suite) {
+    import::add(suite);
+    restore::add(suite);
+    erase::add(suite);
+    commands::add(suite);
+}
