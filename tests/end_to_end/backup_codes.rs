@@ -33,6 +33,14 @@ pub(crate) fn add(suite: &mut Suite) {
         "backup_codes::a_list_lapses_when_an_identifier_is_enabled_or_the_pin_reset",
         overtaken,
     );
+    suite.on_each_backend(
+        "backup_codes::a_list_lapses_with_what_it_was_proved_with",
+        revoked,
+    );
+    suite.on_each_backend(
+        "backup_codes::where_no_list_can_be_made_no_proof_is_looked_at",
+        no_room,
+    );
     suite.on_each_backend("backup_codes::what_enabling_takes", enabling);
     suite.on_each_backend(
         "backup_codes::each_code_confirms_once_however_it_is_typed",
@@ -281,6 +289,70 @@ async fn overtaken(backend: Backend) -> Result<()> {
         works(&world, &boris, codes.proof(1)).await?,
         "it is free again"
     );
+    Ok(())
+}
+
+/// A thief's list does not outlive the owner's disabling of the app, or change of the PIN, that made
+/// it.
+async fn revoked(backend: Backend) -> Result<()> {
+    let world = World::new(backend).await?;
+    let client = &world.client;
+    let (anna, stolen) = world.owner(&[]).await?;
+    let own = world.another(&anna, &stolen, "own", &[]).await?;
+    let proofs = vec![pin_proof(&anna.pin), world.right(&stolen)];
+    let made = anna.enable_codes(client, proofs).await?.context("a list")?;
+    let proofs = vec![pin_proof(&anna.pin), world.right(&own)];
+    let gone = anna.disable(client, &stolen, false, proofs).await?;
+    ensure!(gone.is_some());
+    let late = anna.finish(client, &made).await;
+    refused(late, Code::NotFound, "CODE_LIST_NOT_FOUND")?;
+
+    world.pass(MINUTE);
+    let proofs = vec![pin_proof(&anna.pin), world.right(&own)];
+    let made = anna.enable_codes(client, proofs).await?.context("a list")?;
+    world.pass(MINUTE);
+    let proofs = vec![pin_proof(&anna.pin), world.right(&own)];
+    let changed = anna.change_pin(client, "94620571", proofs).await?;
+    ensure!(changed.is_some());
+    let late = anna.finish(client, &made).await;
+    refused(late, Code::NotFound, "CODE_LIST_NOT_FOUND")?;
+    Ok(())
+}
+
+/// Else right proofs would be told from wrong ones with nothing written.
+async fn no_room(backend: Backend) -> Result<()> {
+    let world = World::new(backend).await?;
+    let (anna, app) = world.owner(&[]).await?;
+    for label in ["one", "two", "three"] {
+        anna.begin(&world.client, label).await?;
+    }
+    let runs = world.platform.pool.runs();
+    let events = world.rows("event", &anna)?;
+    for (pin, code) in [
+        (anna.pin.as_str(), world.right(&app)),
+        ("604829", world.wrong(&app)),
+    ] {
+        let proofs = vec![pin_proof(pin), code];
+        let answer = anna.enable_codes(&world.client, proofs).await;
+        refused(
+            answer,
+            Code::ResourceExhausted,
+            "TOO_MANY_PENDING_ENROLMENTS",
+        )?;
+    }
+    ensure!(world.platform.pool.runs() == runs, "something was hashed");
+    ensure!(world.rows("event", &anna)? == events);
+    world.pass(10 * MINUTE);
+    let proofs = vec![pin_proof(&anna.pin), world.right(&app)];
+    let first = anna.enable_codes(&world.client, proofs).await?;
+    ensure!(first.is_some());
+    // A set that was begun takes no room when it is begun anew.
+    for label in ["one", "two"] {
+        anna.begin(&world.client, label).await?;
+    }
+    world.pass(MINUTE);
+    let proofs = vec![pin_proof(&anna.pin), world.right(&app)];
+    ensure!(anna.enable_codes(&world.client, proofs).await?.is_some());
     Ok(())
 }
 

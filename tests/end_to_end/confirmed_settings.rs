@@ -38,6 +38,10 @@ pub(crate) fn add(suite: &mut Suite) {
         "settings_change::the_last_backup_code_confirms_none",
         last_code,
     );
+    suite.on_each_backend(
+        "settings_change::one_of_something_else_tries_no_codes",
+        no_oracle,
+    );
 }
 
 fn disable(id: &str, confirm_last: bool) -> Change {
@@ -392,6 +396,30 @@ async fn overtaken(backend: Backend) -> Result<()> {
     let request = disable_request(&boris, &app.id, &id);
     let answer = world.client.totp().disable(request).await;
     precondition(answer, "AUTHENTICATOR_CHANGED")?;
+    Ok(())
+}
+
+/// A confirmation of something else is no way to try codes of an app past its own throttle.
+async fn no_oracle(backend: Backend) -> Result<()> {
+    use v1::totp_service_confirm_enable_request::Authorization;
+    let world = World::new(backend).await?;
+    let (anna, app) = world.owner(&[]).await?;
+    let change = disable(&app.id, true);
+    let id = approved_for(&world, &anna, change, vec![world.right(&app)]).await?;
+    for number in 0..12 {
+        let request = v1::TotpServiceConfirmEnableRequest {
+            subject_id: anna.subject.clone(),
+            request_id: new_request_id(),
+            identifier_id: app.id.clone(),
+            code: format!("{number:06}"),
+            purposes: Vec::new(),
+            authorization: Some(Authorization::ConfirmationId(id.clone())),
+        };
+        let answer = world.client.totp().confirm_enable(request).await;
+        precondition(answer, "OPERATION_MISMATCH")?;
+    }
+    anna.begin(&world.client, "no enrolment was throttled")
+        .await?;
     Ok(())
 }
 

@@ -117,6 +117,13 @@ async fn tokens(backend: Backend) -> Result<()> {
     ensure!(wrong_fields(of_another)? == ["page_token"]);
     let other = world.platform.client("another-service").await?;
     ensure!(wrong_fields(page(&other, &anna, 1, &token).await)? == ["page_token"]);
+    let of_identifiers = v1::IdentifierServiceListRequest {
+        subject_id: anna.subject.clone(),
+        page_token: token,
+        ..Default::default()
+    };
+    let listed = world.client.identifiers().list(of_identifiers).await;
+    ensure!(wrong_fields(listed)? == ["page_token"]);
     let made_up = page(&world.client, &anna, 1, "3.00").await;
     ensure!(wrong_fields(made_up)? == ["page_token"]);
     let negative = page(&world.client, &anna, -1, "").await;
@@ -183,7 +190,7 @@ async fn notices(backend: Backend) -> Result<()> {
         .find(|fact| fact.kind() == Kind::CodesLow);
     let low = low.context("a warning")?;
     ensure!(
-        low.text == "\u{201c}Backup codes\u{201d} run out: 3 left",
+        low.text == "\u{201c}Backup codes\u{201d}: 3 left",
         "{}",
         low.text
     );

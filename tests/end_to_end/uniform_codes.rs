@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use countersign_testkit::{
     Backend, Cluster, Codes, Database, NO_CODE, Options, PGBIN, Person, Proxy, TestClock,
-    TestPlatform, v1, v1::Purpose,
+    TestPlatform, new_request_id, v1, v1::Purpose,
 };
 use prost::Message;
 
@@ -20,11 +20,43 @@ pub(crate) fn add(suite: &mut Suite) {
         "uniform::a_rejected_backup_code_has_one_body_and_one_hash",
         bodies,
     );
+    suite.on_each_backend(
+        "uniform::codes_of_nobody_are_hashed_once_in_a_call",
+        strangers,
+    );
     suite.with(
         &[PGBIN],
         "postgres::uniform::a_rejected_backup_code_costs_the_same_round_trips_and_commits",
         costs,
     );
+}
+
+/// A code of an identifier that nobody has is hashed in place of one of a set: one in a call.
+async fn strangers(backend: Backend) -> Result<()> {
+    let world = World::new(backend).await?;
+    let (anna, codes) = holder(&world, &[Purpose::Login]).await?;
+    let nobody = Person::new();
+    let stranger = || v1::Proof {
+        authenticator: Some(v1::proof::Authenticator::IdentifierId(new_request_id())),
+        code: NO_CODE.to_owned(),
+    };
+    let id = anna
+        .open(&world.client, login("desk"))
+        .await?
+        .confirmation_id;
+    let four = || vec![stranger(), stranger(), stranger(), stranger()];
+    let with_own = vec![stranger(), codes.typed(NO_CODE), stranger()];
+    for proofs in [four(), with_own, vec![stranger()]] {
+        let before = world.platform.pool.runs();
+        let answer = anna.submit(&world.client, &id, proofs).await?;
+        let runs = world.platform.pool.runs() - before;
+        ensure!(rejected(&answer) && runs == 1, "{runs} hashes");
+    }
+    let before = world.platform.pool.runs();
+    let answer = nobody.create_more(&world.client, &codes, four()).await?;
+    let runs = world.platform.pool.runs() - before;
+    ensure!(answer.is_none() && runs == 1, "{runs} hashes");
+    Ok(())
 }
 
 /// What is typed that is no code, or is one no longer.

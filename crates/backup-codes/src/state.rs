@@ -34,7 +34,8 @@ impl CodeList {
     }
 
     pub(crate) fn positions(&self) -> impl Iterator<Item = Position> {
-        (0_u8..).take(self.hashes.len()).map(Position)
+        let count = self.hashes.len().min(MAX_CODES);
+        (0_u8..).take(count).map(Position)
     }
 }
 

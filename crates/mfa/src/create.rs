@@ -118,7 +118,8 @@ impl UseCase for Create {
             ),
         };
         let registry = snapshot.registry.clone();
-        Ok(Decision::from(ChangeSet::new(registry, vec![fact], answer)))
+        let facts = self.facts(fact);
+        Ok(Decision::from(ChangeSet::new(registry, facts, answer)))
     }
 }
 

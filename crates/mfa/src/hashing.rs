@@ -167,28 +167,26 @@ impl HashPool {
                 salt,
                 cost,
             } => {
-                let hash = answer(self.submit(typed, salt, cost)?).await?;
+                let hash = self.hash(&typed, salt, cost).await?;
                 hashes.checked.push((whose, salt, cost, hash));
             }
             HashJob::Keep { secret, cost } => {
                 let salt = Salt::random(rng);
-                let hash = answer(self.submit(secret, salt, cost)?).await?;
+                let hash = self.hash(&secret, salt, cost).await?;
                 hashes.kept = Some(Pin { salt, cost, hash });
             }
             HashJob::MakeCodes { count, cost } => {
                 let salt = Salt::random(rng);
                 let codes = new_codes(count, rng);
-                let runs: Vec<_> = codes
-                    .iter()
-                    .map(|code| self.submit(code.plain().clone(), salt, cost))
-                    .collect::<Result<_, Error>>()?;
                 let mut list = CodeList {
                     salt,
                     cost,
                     hashes: Vec::with_capacity(count),
                 };
-                for run in runs {
-                    list.hashes.push(answer(run).await?);
+                // One after the other: a list takes one place in the line, and each run has the
+                // patience of its own.
+                for code in &codes {
+                    list.hashes.push(self.hash(code.plain(), salt, cost).await?);
                 }
                 hashes.made = Some(MadeCodes { codes, list });
             }
@@ -196,29 +194,20 @@ impl HashPool {
         Ok(())
     }
 
-    fn submit(
-        &self,
-        secret: SecretString,
-        salt: Salt,
-        cost: HashCost,
-    ) -> Result<oneshot::Receiver<Hash>, Error> {
+    async fn hash(&self, secret: &SecretString, salt: Salt, cost: HashCost) -> Result<Hash, Error> {
         let (reply, hash) = oneshot::channel();
         let task = Task {
-            secret,
+            secret: secret.clone(),
             salt,
             cost,
             deadline: Instant::now() + PATIENCE,
             reply,
         };
         self.queue.try_send(task).map_err(|_| Error::HashPoolBusy)?;
-        Ok(hash)
+        // A dropped reply: the task waited too long, or its cost is one that cannot be run, which
+        // the configuration refuses at start.
+        hash.await.map_err(|_| Error::HashPoolBusy)
     }
-}
-
-/// Waits for a run. A dropped reply: the task waited too long, or its cost is one that cannot be
-/// run, which the configuration refuses at start.
-async fn answer(run: oneshot::Receiver<Hash>) -> Result<Hash, Error> {
-    run.await.map_err(|_| Error::HashPoolBusy)
 }
 
 /// Keeps a thread from hashing while other requests are at work. Hashes on all cores slow

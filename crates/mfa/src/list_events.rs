@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use countersign_primitives::{ConfirmationId, IdentifierId, Label, SubjectId, Timestamp};
-use countersign_security_identifiers::{AuthenticatorRef, Kind, Purpose};
+use countersign_security_identifiers::{AuthenticatorRef, Purpose};
 
 use crate::{Caller, Error, MAX_PAGE, Platform, event::Fact, ports::StoredEvent};
 
@@ -93,6 +93,30 @@ pub enum FactKind {
     Erased,
 }
 
+impl FactView {
+    fn new(about: Option<(FactKind, About<'_>)>, names: &Names) -> Self {
+        let Some((kind, about)) = about else {
+            return Self {
+                kind: None,
+                text: "Something happened that this server does not know".to_owned(),
+                identifier: None,
+                confirmation: None,
+                purpose: None,
+            };
+        };
+        Self {
+            kind: Some(kind),
+            text: sentence(kind, &about, names),
+            identifier: match about.whose {
+                Some(AuthenticatorRef::Identifier(id)) => Some(id),
+                Some(AuthenticatorRef::Pin) | None => None,
+            },
+            confirmation: about.confirmation,
+            purpose: about.purpose,
+        }
+    }
+}
+
 impl Platform {
     /// A page of what happened to a subject, latest first. A subject that was never heard of has
     /// no events.
@@ -177,21 +201,17 @@ fn view(event: StoredEvent, names: &Names) -> EventView {
         user_agent: String::new(),
         facts: Vec::new(),
     };
-    let facts: Vec<serde_json::Value> = serde_json::from_str(&event.facts).unwrap_or_default();
+    // What cannot be read is a fact too.
+    let unreadable = vec![serde_json::Value::Null];
+    let facts: Vec<serde_json::Value> = serde_json::from_str(&event.facts).unwrap_or(unreadable);
     for fact in facts {
         match serde_json::from_value(fact) {
             Ok(Fact::AskedFrom {
                 ip_address,
                 user_agent,
             }) => (view.ip_address, view.user_agent) = (ip_address, user_agent),
-            Ok(fact) => view.facts.push(fact_view(&fact, names)),
-            Err(_) => view.facts.push(FactView {
-                kind: None,
-                text: "Something happened that this server does not know".to_owned(),
-                identifier: None,
-                confirmation: None,
-                purpose: None,
-            }),
+            Ok(fact) => view.facts.push(FactView::new(about(&fact), names)),
+            Err(_) => view.facts.push(FactView::new(None, names)),
         }
     }
     blur(&mut view.facts);
@@ -208,202 +228,218 @@ fn blur(facts: &mut Vec<FactView>) {
     }
 }
 
-fn fact_view(fact: &Fact, names: &Names) -> FactView {
-    let (kind, text) = words(fact, names);
-    FactView {
-        kind,
-        text,
-        identifier: identifier_of(fact),
-        confirmation: confirmation_of(fact),
-        purpose: purpose_of(fact),
+/// What a fact is about.
+#[derive(Default)]
+struct About<'a> {
+    whose: Option<AuthenticatorRef>,
+    confirmation: Option<ConfirmationId>,
+    purpose: Option<Purpose>,
+    /// The kind of operation, or what else the sentence says.
+    what: &'a str,
+    count: usize,
+}
+
+impl<'a> About<'a> {
+    fn identifier(id: IdentifierId) -> Self {
+        Self::authenticator(AuthenticatorRef::Identifier(id))
+    }
+
+    fn authenticator(whose: AuthenticatorRef) -> Self {
+        Self {
+            whose: Some(whose),
+            ..Self::default()
+        }
+    }
+
+    fn confirmation(id: ConfirmationId) -> Self {
+        Self {
+            confirmation: Some(id),
+            ..Self::default()
+        }
+    }
+
+    fn with_purpose(self, purpose: Purpose) -> Self {
+        Self {
+            purpose: Some(purpose),
+            ..self
+        }
+    }
+
+    fn with_what(self, what: &'a str) -> Self {
+        Self { what, ..self }
+    }
+
+    fn with_count(self, count: usize) -> Self {
+        Self { count, ..self }
     }
 }
 
-/// What kind of fact it is, and a sentence about it.
-fn words(fact: &Fact, names: &Names) -> (Option<FactKind>, String) {
-    let (kind, text) = match fact {
-        Fact::AskedFrom { .. } => return (None, String::new()),
-        Fact::ConfirmationCreated { operation, .. } => (
-            FactKind::ConfirmationCreated,
-            format!("{} has to be confirmed", operation_words(operation)),
+/// What kind of fact it is, and what it is about. The purpose of a rejected proof is left out: one
+/// that was right beside it has none. `None` for what is no fact of its own.
+fn about(fact: &Fact) -> Option<(FactKind, About<'_>)> {
+    use FactKind as Kind;
+    let operation = |what| About::default().with_what(what);
+    Some(match fact {
+        Fact::AskedFrom { .. } => return None,
+        Fact::ConfirmationCreated {
+            confirmation,
+            operation,
+            ..
+        } => (
+            Kind::ConfirmationCreated,
+            About::confirmation(*confirmation).with_what(operation),
         ),
-        Fact::NotRequired { operation } => (
-            FactKind::NotRequired,
-            format!("{} needed no proof", operation_words(operation)),
-        ),
-        Fact::EnrolmentRequired { operation } => (
-            FactKind::EnrolmentRequired,
-            format!(
-                "{} was refused: more has to be enrolled first",
-                operation_words(operation)
-            ),
-        ),
-        Fact::Denied { operation, .. } => (
-            FactKind::Denied,
-            format!("{} was refused", operation_words(operation)),
-        ),
+        Fact::NotRequired { operation: what } => (Kind::NotRequired, operation(what)),
+        Fact::EnrolmentRequired { operation: what } => (Kind::EnrolmentRequired, operation(what)),
+        Fact::Denied {
+            operation: what, ..
+        } => (Kind::Denied, operation(what)),
         Fact::ProofAccepted {
             authenticator,
             purpose,
         } => (
-            FactKind::ProofAccepted,
-            format!(
-                "{} confirmed {}",
-                capitalised(&names.whose(*authenticator)),
-                purpose_words(*purpose)
-            ),
+            Kind::ProofAccepted,
+            About::authenticator(*authenticator).with_purpose(*purpose),
         ),
-        Fact::ProofUnused { authenticator } | Fact::ProofRejected { authenticator, .. } => (
-            FactKind::ProofRejected,
-            format!(
-                "A proof with {} was not accepted",
-                names.whose(*authenticator)
-            ),
-        ),
-        Fact::EnrolmentCodeRejected { identifier, .. } => (
-            FactKind::EnrolmentCodeRejected,
-            format!(
-                "A code to enable {} was not accepted",
-                names.of(*identifier)
-            ),
-        ),
+        Fact::ProofUnused { authenticator } | Fact::ProofRejected { authenticator, .. } => {
+            (Kind::ProofRejected, About::authenticator(*authenticator))
+        }
+        Fact::EnrolmentCodeRejected { identifier, .. } => {
+            (Kind::EnrolmentCodeRejected, About::identifier(*identifier))
+        }
         Fact::Locked {
             authenticator,
             purpose,
             ..
         } => (
-            FactKind::Locked,
-            format!(
-                "Failures locked {} for a while, for {}",
-                names.whose(*authenticator),
-                purpose_words(*purpose)
-            ),
+            Kind::Locked,
+            About::authenticator(*authenticator).with_purpose(*purpose),
         ),
         Fact::CapNear {
             authenticator,
             failures,
         } => (
-            FactKind::CapNear,
-            format!(
-                "{failures} proofs in a row with {} were not accepted",
-                names.whose(*authenticator)
-            ),
+            Kind::CapNear,
+            About::authenticator(*authenticator).with_count(*failures as usize),
         ),
-        Fact::DisabledByCap { authenticator } => (
-            FactKind::DisabledByCap,
-            format!("Failures disabled {}", names.whose(*authenticator)),
-        ),
-        Fact::ByOperator { reason } => (FactKind::ByOperator, format!("By an operator: {reason}")),
-        other => return plain_words(other, names),
-    };
-    (Some(kind), text)
+        Fact::DisabledByCap { authenticator } => {
+            (Kind::DisabledByCap, About::authenticator(*authenticator))
+        }
+        Fact::Approved { confirmation } => (Kind::Approved, About::confirmation(*confirmation)),
+        Fact::Failed { confirmation } => (Kind::Failed, About::confirmation(*confirmation)),
+        Fact::Cancelled { confirmation } => (Kind::Cancelled, About::confirmation(*confirmation)),
+        Fact::Redeemed { confirmation } => (Kind::Redeemed, About::confirmation(*confirmation)),
+        Fact::OperationMismatch { confirmation } => {
+            (Kind::OperationMismatch, About::confirmation(*confirmation))
+        }
+        Fact::RedeemRefused { confirmation } => {
+            (Kind::RedeemRefused, About::confirmation(*confirmation))
+        }
+        Fact::PinSet => (Kind::PinSet, About::default()),
+        Fact::PinChanged => (Kind::PinChanged, About::default()),
+        Fact::PinReset => (Kind::PinReset, About::default()),
+        Fact::Unlocked => (Kind::Unlocked, About::default()),
+        Fact::Restored => (Kind::Restored, About::default()),
+        Fact::Erased => (Kind::Erased, About::default()),
+        Fact::ByOperator { reason } => (Kind::ByOperator, operation(reason)),
+        of_identifier => return about_identifier(of_identifier),
+    })
 }
 
-/// The same for facts that need few words.
-fn plain_words(fact: &Fact, names: &Names) -> (Option<FactKind>, String) {
-    let about = |kind, id: &IdentifierId, what: &str| {
-        (kind, format!("{} {what}", capitalised(&names.of(*id))))
-    };
-    let plain = |kind, text: &str| (kind, text.to_owned());
-    let (kind, text) = match fact {
-        Fact::Approved { .. } => plain(FactKind::Approved, "The operation is confirmed"),
-        Fact::Failed { .. } => plain(
-            FactKind::Failed,
-            "The confirmation failed: its attempts are used up",
-        ),
-        Fact::Cancelled { .. } => plain(FactKind::Cancelled, "The confirmation was withdrawn"),
-        Fact::Redeemed { .. } => plain(FactKind::Redeemed, "The confirmed operation went on"),
-        Fact::OperationMismatch { .. } => plain(
-            FactKind::OperationMismatch,
-            "Another operation than was confirmed was asked for, and refused",
-        ),
-        Fact::RedeemRefused { .. } => plain(
-            FactKind::RedeemRefused,
-            "The confirmed operation was refused: what confirmed it has changed since",
-        ),
-        Fact::PinSet => plain(FactKind::PinSet, "The PIN was set"),
-        Fact::PinChanged => plain(FactKind::PinChanged, "The PIN was changed"),
-        Fact::PinReset => plain(FactKind::PinReset, "The PIN was removed"),
-        Fact::EnrolmentBegun {
-            identifier,
-            kind: Kind::BackupCodes,
-        } => about(FactKind::EnrolmentBegun, identifier, "were made"),
-        Fact::EnrolmentBegun { identifier, .. } => {
-            about(FactKind::EnrolmentBegun, identifier, "is to be enabled")
-        }
-        Fact::Enabled { identifier, .. } => about(FactKind::Enabled, identifier, "was enabled"),
+/// The same for what happens to an identifier.
+fn about_identifier(fact: &Fact) -> Option<(FactKind, About<'_>)> {
+    use FactKind as Kind;
+    let (kind, id) = match fact {
+        Fact::EnrolmentBegun { identifier, .. } => (Kind::EnrolmentBegun, identifier),
+        Fact::Enabled { identifier, .. } => (Kind::Enabled, identifier),
         Fact::SwitchedOn {
             identifier,
             purpose,
-        } => about(
-            FactKind::SwitchedOn,
-            identifier,
-            &format!("was switched on for {}", purpose_words(*purpose)),
-        ),
+        } => {
+            let about = About::identifier(*identifier).with_purpose(*purpose);
+            return Some((Kind::SwitchedOn, about));
+        }
         Fact::SwitchedOff {
             identifier,
             purpose,
-        } => about(
-            FactKind::SwitchedOff,
-            identifier,
-            &format!("was switched off for {}", purpose_words(*purpose)),
-        ),
-        Fact::Renamed { identifier } => about(FactKind::Renamed, identifier, "was renamed"),
-        Fact::Disabled { identifier } => about(FactKind::Disabled, identifier, "was disabled"),
-        Fact::LostAccess { identifier } => about(
-            FactKind::LostAccess,
-            identifier,
-            "was disabled by somebody who has no access to it any more",
-        ),
-        Fact::CodesLow { identifier, left } => about(
-            FactKind::CodesLow,
-            identifier,
-            &format!("run out: {left} left"),
-        ),
-        Fact::CodesMade { identifier } => about(
-            FactKind::CodesMade,
-            identifier,
-            "have a new list, which is not in force yet",
-        ),
-        Fact::CodesReplaced { identifier } => about(
-            FactKind::CodesReplaced,
-            identifier,
-            "were replaced: the earlier list is void",
-        ),
-        Fact::Unlocked => plain(FactKind::Unlocked, "The locks were ended"),
-        Fact::Imported { identifier } => about(
-            FactKind::Imported,
-            identifier,
-            "was taken over from another system",
-        ),
-        Fact::Restored => plain(
-            FactKind::Restored,
-            "The server was restored: codes used before are not accepted, and backup codes are void",
-        ),
-        Fact::Erased => plain(FactKind::Erased, "Secrets and personal data were erased"),
-        Fact::AskedFrom { .. }
-        | Fact::ConfirmationCreated { .. }
-        | Fact::NotRequired { .. }
-        | Fact::EnrolmentRequired { .. }
-        | Fact::Denied { .. }
-        | Fact::ProofAccepted { .. }
-        | Fact::ProofUnused { .. }
-        | Fact::ProofRejected { .. }
-        | Fact::EnrolmentCodeRejected { .. }
-        | Fact::Locked { .. }
-        | Fact::CapNear { .. }
-        | Fact::DisabledByCap { .. }
-        | Fact::ByOperator { .. } => return (None, String::new()),
+        } => {
+            let about = About::identifier(*identifier).with_purpose(*purpose);
+            return Some((Kind::SwitchedOff, about));
+        }
+        Fact::Renamed { identifier } => (Kind::Renamed, identifier),
+        Fact::Disabled { identifier } => (Kind::Disabled, identifier),
+        Fact::LostAccess { identifier } => (Kind::LostAccess, identifier),
+        Fact::CodesLow { identifier, left } => {
+            let about = About::identifier(*identifier).with_count(*left);
+            return Some((Kind::CodesLow, about));
+        }
+        Fact::CodesMade { identifier } => (Kind::CodesMade, identifier),
+        Fact::CodesReplaced { identifier } => (Kind::CodesReplaced, identifier),
+        Fact::Imported { identifier } => (Kind::Imported, identifier),
+        _ => return None,
     };
-    (Some(kind), text)
+    Some((kind, About::identifier(*id)))
+}
+
+/// A sentence about it.
+fn sentence(kind: FactKind, about: &About<'_>, names: &Names) -> String {
+    let whose = about.whose.map_or_else(String::new, |it| names.whose(it));
+    let purpose = about.purpose.map_or("", purpose_words);
+    let operation = operation_words(about.what);
+    let (what, count) = (about.what, about.count);
+    let text = match kind {
+        FactKind::ConfirmationCreated => format!("{operation} has to be confirmed"),
+        FactKind::NotRequired => format!("{operation} needed no proof"),
+        FactKind::EnrolmentRequired => {
+            format!("{operation} was refused: more has to be enrolled first")
+        }
+        FactKind::Denied => format!("{operation} was refused"),
+        FactKind::ProofAccepted => format!("{whose} confirmed {purpose}"),
+        FactKind::ProofRejected => format!("a proof with {whose} was not accepted"),
+        FactKind::EnrolmentCodeRejected => format!("a code to enable {whose} was not accepted"),
+        FactKind::Locked => format!("failures locked {whose} for a while, for {purpose}"),
+        FactKind::CapNear => format!("{count} proofs in a row with {whose} were not accepted"),
+        FactKind::DisabledByCap => format!("failures disabled {whose}"),
+        FactKind::Approved => "the operation is confirmed".to_owned(),
+        FactKind::Failed => "the confirmation failed: its attempts are used up".to_owned(),
+        FactKind::Cancelled => "the confirmation was withdrawn".to_owned(),
+        FactKind::Redeemed => "the confirmed operation went on".to_owned(),
+        FactKind::OperationMismatch => {
+            "another operation than was confirmed was asked for, and refused".to_owned()
+        }
+        FactKind::RedeemRefused => {
+            "the confirmed operation was refused: what confirmed it has changed since".to_owned()
+        }
+        FactKind::PinSet => "the PIN was set".to_owned(),
+        FactKind::PinChanged => "the PIN was changed".to_owned(),
+        FactKind::PinReset => "the PIN was removed".to_owned(),
+        FactKind::EnrolmentBegun => format!("{whose}: an enrolment was begun"),
+        FactKind::Enabled => format!("{whose}: enabled"),
+        FactKind::SwitchedOn => format!("{whose}: switched on for {purpose}"),
+        FactKind::SwitchedOff => format!("{whose}: switched off for {purpose}"),
+        FactKind::Renamed => format!("{whose}: renamed"),
+        FactKind::Disabled => format!("{whose}: disabled"),
+        FactKind::LostAccess => format!("{whose}: disabled by somebody without access to it"),
+        FactKind::CodesLow => format!("{whose}: {count} left"),
+        FactKind::CodesMade => format!("{whose}: a new list was made, and is not in force yet"),
+        FactKind::CodesReplaced => format!("{whose}: a new list is in force, the old one void"),
+        FactKind::Unlocked => "the locks were ended".to_owned(),
+        FactKind::ByOperator => format!("by an operator: {what}"),
+        FactKind::Imported => format!("{whose}: taken over from another system"),
+        FactKind::Restored => {
+            "the server was restored: what was used before is not accepted".to_owned()
+        }
+        FactKind::Erased => "secrets and personal data were erased".to_owned(),
+    };
+    capitalised(&text)
 }
 
 fn operation_words(operation: &str) -> &'static str {
     match operation {
-        "LOGIN" => "A login",
-        "WITHDRAWAL" => "A withdrawal",
-        "SETTINGS_CHANGE" => "A change of the security settings",
-        _ => "An operation",
+        "LOGIN" => "a login",
+        "WITHDRAWAL" => "a withdrawal",
+        "SETTINGS_CHANGE" => "a change of the security settings",
+        _ => "an operation",
     }
 }
 
@@ -420,55 +456,4 @@ fn capitalised(text: &str) -> String {
     let mut characters = text.chars();
     let first = characters.next().map(|first| first.to_uppercase());
     first.into_iter().flatten().chain(characters).collect()
-}
-
-const fn identifier_of(fact: &Fact) -> Option<IdentifierId> {
-    match fact {
-        Fact::EnrolmentCodeRejected { identifier, .. }
-        | Fact::EnrolmentBegun { identifier, .. }
-        | Fact::Enabled { identifier, .. }
-        | Fact::SwitchedOn { identifier, .. }
-        | Fact::SwitchedOff { identifier, .. }
-        | Fact::Renamed { identifier }
-        | Fact::Disabled { identifier }
-        | Fact::LostAccess { identifier }
-        | Fact::CodesLow { identifier, .. }
-        | Fact::CodesMade { identifier }
-        | Fact::CodesReplaced { identifier }
-        | Fact::Imported { identifier } => Some(*identifier),
-        Fact::ProofAccepted { authenticator, .. }
-        | Fact::ProofUnused { authenticator }
-        | Fact::ProofRejected { authenticator, .. }
-        | Fact::Locked { authenticator, .. }
-        | Fact::CapNear { authenticator, .. }
-        | Fact::DisabledByCap { authenticator } => match authenticator {
-            AuthenticatorRef::Identifier(id) => Some(*id),
-            AuthenticatorRef::Pin => None,
-        },
-        _ => None,
-    }
-}
-
-const fn confirmation_of(fact: &Fact) -> Option<ConfirmationId> {
-    match fact {
-        Fact::ConfirmationCreated { confirmation, .. }
-        | Fact::Approved { confirmation }
-        | Fact::Failed { confirmation }
-        | Fact::Cancelled { confirmation }
-        | Fact::Redeemed { confirmation }
-        | Fact::OperationMismatch { confirmation }
-        | Fact::RedeemRefused { confirmation } => Some(*confirmation),
-        _ => None,
-    }
-}
-
-/// The purpose of a rejected proof is left out: one that was right beside it has none.
-const fn purpose_of(fact: &Fact) -> Option<Purpose> {
-    match fact {
-        Fact::ProofAccepted { purpose, .. }
-        | Fact::Locked { purpose, .. }
-        | Fact::SwitchedOn { purpose, .. }
-        | Fact::SwitchedOff { purpose, .. } => Some(*purpose),
-        _ => None,
-    }
 }

@@ -86,9 +86,14 @@ impl Proofs {
         now: Timestamp,
         hashes: &Hashes,
     ) -> Option<HashJob> {
+        let stand_in = self.stand_in(registry, aim, now);
         self.0.iter().find_map(|proof| {
             let whose = proof.authenticator;
-            let (salt, cost) = proof.hashed_at(registry, aim, settings, now)?;
+            let (salt, cost) = if stand_in == Some(whose) {
+                (Salt::DUMMY, settings.hash_cost)
+            } else {
+                proof.hashed_at(registry, aim, settings, now)?
+            };
             let is_missing = hashes.checked(whose, &salt, cost).is_none();
             is_missing.then(|| HashJob::Check {
                 whose,
@@ -100,6 +105,30 @@ impl Proofs {
                 cost,
             })
         })
+    }
+
+    /// Whose proof is hashed in place of one by a set of backup codes, where none is given: so a set
+    /// that was disabled while a login waited costs what it did before. One at most, as a subject
+    /// has one set.
+    fn stand_in(&self, registry: &Registry, aim: Use, now: Timestamp) -> Option<AuthenticatorRef> {
+        let is_set = |authenticator| match authenticator {
+            AuthenticatorRef::Pin => false,
+            AuthenticatorRef::Identifier(id) => registry
+                .identifier(id)
+                .is_some_and(|found| found.backup_codes().is_some()),
+        };
+        if self.given().any(is_set) {
+            return None;
+        }
+        let looks_like_one = |proof: &&Proof| {
+            let is_absent = registry.standing(proof.authenticator, aim, now) == Standing::Absent;
+            let is_pin = proof.authenticator == AuthenticatorRef::Pin;
+            is_absent && !is_pin && proof.typed().is_code()
+        };
+        self.0
+            .iter()
+            .find(looks_like_one)
+            .map(|proof| proof.authenticator)
     }
 
     /// The Argon2 run that keeps a right PIN at the present cost, where it is kept at another.
@@ -194,9 +223,7 @@ fn check_pin(
 }
 
 impl Proof {
-    /// The salt and cost at which what was typed is hashed, if it is. For an identifier that is not
-    /// enrolled it depends on what was typed: so a set of backup codes that was disabled costs what
-    /// it did before.
+    /// The salt and cost at which what was typed is hashed, if it is.
     fn hashed_at(
         &self,
         registry: &Registry,
@@ -204,20 +231,15 @@ impl Proof {
         settings: &Settings,
         now: Timestamp,
     ) -> Option<(Salt, HashCost)> {
-        let is_there = match registry.standing(self.authenticator, aim, now) {
+        match registry.standing(self.authenticator, aim, now) {
             Standing::Locked { .. } | Standing::Capped | Standing::Reserved { .. } => return None,
-            Standing::Usable => true,
-            Standing::Absent => false,
-        };
+            Standing::Usable | Standing::Absent => {}
+        }
         match self.authenticator {
             AuthenticatorRef::Pin => Some(salt_and_cost(registry, settings)),
-            AuthenticatorRef::Identifier(id) if is_there => {
+            AuthenticatorRef::Identifier(id) => {
                 let codes = registry.identifier(id)?.backup_codes()?;
                 Some((codes.list.salt, codes.list.cost))
-            }
-            AuthenticatorRef::Identifier(_) => {
-                let is_code = self.typed().is_code();
-                is_code.then_some((Salt::DUMMY, settings.hash_cost))
             }
         }
     }

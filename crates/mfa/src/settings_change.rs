@@ -29,13 +29,11 @@ pub enum Authorization {
 }
 
 /// The answer to a settings change.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome<T> {
     /// It is done.
-    #[n(0)]
-    Done(#[n(0)] T),
+    Done(T),
     /// A proof was not accepted.
-    #[n(1)]
     Rejected,
 }
 
@@ -43,10 +41,12 @@ pub enum Outcome<T> {
 #[derive(Encode, Decode, CborLen)]
 pub(crate) enum Settled<T> {
     #[n(0)]
-    Outcome(#[n(0)] Outcome<T>),
+    Done(#[n(0)] T),
     #[n(1)]
-    OperationMismatch,
+    Rejected,
     #[n(2)]
+    OperationMismatch,
+    #[n(3)]
     AuthenticatorChanged,
 }
 
@@ -54,7 +54,8 @@ impl<T> Settled<T> {
     /// The outcome, or why the confirmation does not authorize the change.
     pub(crate) fn outcome(self) -> Result<Outcome<T>, Error> {
         match self {
-            Self::Outcome(outcome) => Ok(outcome),
+            Self::Done(done) => Ok(Outcome::Done(done)),
+            Self::Rejected => Ok(Outcome::Rejected),
             Self::OperationMismatch => Err(Error::OperationMismatch),
             Self::AuthenticatorChanged => Err(Error::AuthenticatorChanged),
         }
@@ -194,11 +195,12 @@ impl<T: ChangeMethod> UseCase for T {
                 secret: secret.clone(),
                 cost,
             }),
-            Some(ToKeep::NewCodes(count)) => {
-                let is_missing = hashes.made().is_none();
-                is_missing.then_some(HashJob::MakeCodes { count, cost })
+            Some(ToKeep::NewCodes(count)) if hashes.made().is_none() => {
+                Some(HashJob::MakeCodes { count, cost })
             }
-            None => proofs.and_then(|proofs| proofs.rehash_job(registry, settings, hashes)),
+            Some(ToKeep::NewCodes(_)) | None => {
+                proofs.and_then(|proofs| proofs.rehash_job(registry, settings, hashes))
+            }
         }
     }
 
@@ -212,7 +214,7 @@ impl<T: ChangeMethod> UseCase for T {
         let weighed = weigh(self, snapshot, context, hashes)?;
         let is_authorized = weighed.is_authorized();
         if !snapshot.is_known() && !is_authorized {
-            return Ok(Decision::Unchanged(Settled::Outcome(Outcome::Rejected)));
+            return Ok(Decision::Unchanged(Settled::Rejected));
         }
         let (now, settings) = (snapshot.now, context.settings);
         let mut draft = Draft {
@@ -261,16 +263,16 @@ impl<T: ChangeMethod> UseCase for T {
                 return Ok(Decision::from(set));
             }
         }
-        let outcome = if is_authorized {
-            Outcome::Done(self.make(&mut draft, context, rng)?)
+        let answer = if is_authorized {
+            Settled::Done(self.make(&mut draft, context, rng)?)
         } else {
-            Outcome::Rejected
+            Settled::Rejected
         };
         Ok(Decision::from(ChangeSet {
             registry: draft.registry,
             confirmation,
             facts: draft.facts,
-            answer: Settled::Outcome(outcome),
+            answer,
         }))
     }
 }
@@ -370,7 +372,10 @@ fn weigh_confirmation(
     Ok(Weighed {
         has_target: true,
         grounds: Grounds::Confirmation(Box::new(found.clone()), approval),
-        own_code: request.check_own_code(snapshot),
+        own_code: match approval {
+            Approval::Stands { .. } => request.check_own_code(snapshot),
+            Approval::OperationMismatch | Approval::AuthenticatorChanged => OwnCode::NotAsked,
+        },
     })
 }
 
@@ -409,13 +414,6 @@ impl SettingsChange {
             let target = registry.counting().find(|target| target.id == *id);
             target.ok_or(Error::IdentifierNotFound)
         };
-        let require_room = |kind| {
-            if registry.pin().is_none() {
-                return Err(Error::PinNotSet);
-            }
-            let room = registry.require_room(kind, limits);
-            room.map_err(|error| Error::of_registry(error, *now))
-        };
         let paths = match self {
             Self::EnableTotp {
                 identifier,
@@ -425,7 +423,11 @@ impl SettingsChange {
                     .identifier(*identifier)
                     .filter(|found| found.is_pending(*now) && found.kind() == Kind::Totp)
                     .ok_or(Error::IdentifierNotFound)?;
-                require_room(Kind::Totp)?;
+                if registry.pin().is_none() {
+                    return Err(Error::PinNotSet);
+                }
+                let room = registry.require_room(Kind::Totp, limits);
+                room.map_err(|error| Error::of_registry(error, *now))?;
                 registry.paths_to_enable(*purposes)
             }
             Self::EnableCodes => {
@@ -433,7 +435,11 @@ impl SettingsChange {
                 if set.is_some_and(|set| set.counts()) {
                     return Err(Error::BackupCodesEnabled);
                 }
-                require_room(Kind::BackupCodes)?;
+                if registry.pin().is_none() {
+                    return Err(Error::PinNotSet);
+                }
+                let room = registry.require_room_for_codes(limits, *now);
+                room.map_err(|error| Error::of_registry(error, *now))?;
                 registry.paths_to_enable(PurposeSet::NONE)
             }
             Self::RenewCodes { identifier } => {

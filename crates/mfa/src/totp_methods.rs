@@ -181,6 +181,7 @@ impl ChangeMethod for ConfirmTotp {
     fn check_own_code(&self, snapshot: &Snapshot) -> OwnCode {
         let wrong = totp::Verdict::Rejected(totp::Rejection::Wrong);
         let pending = snapshot.registry.identifier(self.identifier);
+        let pending = pending.filter(|found| found.is_pending(snapshot.now));
         // It was never used, so no step is behind it.
         let verdict = match pending.map(|pending| &pending.factor) {
             Some(Factor::Totp { authenticator, .. }) => {

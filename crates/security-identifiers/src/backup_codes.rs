@@ -6,7 +6,8 @@ use countersign_totp::Step;
 use minicbor::{CborLen, Decode, Encode};
 
 use crate::{
-    Factor, Kind, Limits, Purpose, PurposeSet, Registry, RegistryError, SecurityIdentifier, State,
+    Ending, Factor, Kind, Limits, Purpose, PurposeSet, Registry, RegistryError, SecurityIdentifier,
+    State, Use,
 };
 
 /// The lists of a set of backup codes. The set is one identifier: its id, label, purposes and
@@ -61,9 +62,13 @@ impl BackupCodes {
 impl SecurityIdentifier {
     /// How many codes are left where there are too few to use one for anything but disabling the
     /// set and making more.
-    pub(crate) fn reserved(&self, now: Timestamp) -> Option<usize> {
-        let left = self.backup_codes()?.left(now);
-        (left <= 1).then_some(left)
+    pub(crate) fn reserved(&self, aim: Use, now: Timestamp) -> Option<usize> {
+        let codes = self.backup_codes()?;
+        let left = codes.left(now);
+        let ends_this = aim.ending.map(Ending::set) == Some(self.id);
+        // A list that was voided has no code to end it with.
+        let is_spared = ends_this && !codes.list.hashes.is_empty();
+        (left <= 1 && !is_spared).then_some(left)
     }
 }
 
@@ -74,6 +79,20 @@ impl Registry {
             let is_there = identifier.counts() || identifier.is_pending(now);
             is_there && identifier.kind() == Kind::BackupCodes
         })
+    }
+
+    /// That a set of backup codes may be enrolled. One that was begun and not finished is no
+    /// hindrance: it is begun anew.
+    ///
+    /// # Errors
+    /// [`RegistryError::TooManyIdentifiers`], [`RegistryError::TooManyEnrolments`].
+    pub fn require_room_for_codes(
+        &self,
+        limits: &Limits,
+        now: Timestamp,
+    ) -> Result<(), RegistryError> {
+        self.require_room(Kind::BackupCodes, limits)?;
+        self.require_room_to_enrol(Kind::BackupCodes, limits, now)
     }
 
     /// Begins to enrol a set of backup codes with its first list. Where that was begun before, the
@@ -90,13 +109,13 @@ impl Registry {
         limits: &Limits,
         now: Timestamp,
     ) -> Result<IdentifierId, RegistryError> {
+        self.require_room_for_codes(limits, now)?;
         self.prune(now);
-        self.require_room(Kind::BackupCodes, limits)?;
-        let is_begun =
-            |other: &SecurityIdentifier| !other.counts() && other.kind() == Kind::BackupCodes;
-        let begun = self.identifiers.iter().position(is_begun);
+        let begun = self
+            .identifiers
+            .iter()
+            .position(|other| other.kind() == Kind::BackupCodes);
         let begun = begun.map(|place| self.identifiers.remove(place));
-        self.require_room_to_enrol(limits, now)?;
         let label = label
             .or_else(|| begun.as_ref().map(|begun| begun.label.clone()))
             .unwrap_or_else(|| self.free_label(Kind::BackupCodes));

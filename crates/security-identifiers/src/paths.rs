@@ -140,8 +140,7 @@ impl Registry {
                     State::Pending { .. } => Standing::Absent,
                     State::Capped { .. } => Standing::Capped,
                     State::Enabled { .. } => identifier
-                        .reserved(now)
-                        .filter(|_| aim.ending.map(Ending::set) != Some(id))
+                        .reserved(aim, now)
                         .map(|left| Standing::Reserved { left })
                         .or_else(|| {
                             let until = identifier.locked_until(aim.purpose, now)?;

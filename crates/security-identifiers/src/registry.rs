@@ -166,8 +166,10 @@ impl Registry {
         self.enrolments.prune(now);
     }
 
-    /// Sets or replaces the PIN; its counter starts anew.
+    /// Sets or replaces the PIN; its counter starts anew. Lists of backup codes that wait to be
+    /// finished lapse: the PIN that they were made with may have been a thief's to know.
     pub fn set_pin(&mut self, pin: Pin, now: Timestamp) {
+        self.drop_lists(|_| true);
         self.pin = Some(PinEntry {
             pin,
             set_at: now,
@@ -208,7 +210,7 @@ impl Registry {
         self.identifiers
             .retain(|other| other.counts() || other.kind() != Kind::Totp || other.label != label);
         self.require_room(Kind::Totp, limits)?;
-        self.require_room_to_enrol(limits, now)?;
+        self.require_room_to_enrol(Kind::Totp, limits, now)?;
         self.identifiers.push(SecurityIdentifier {
             id,
             label,
@@ -283,7 +285,8 @@ impl Registry {
         Ok(())
     }
 
-    /// Removes an identifier, whatever its state; it comes back only by enrolling anew.
+    /// Removes an identifier, whatever its state; it comes back only by enrolling anew. Lists of
+    /// backup codes that wait to be finished lapse: a code of this identifier may have made them.
     ///
     /// # Errors
     /// [`RegistryError::NoSuchIdentifier`].
@@ -293,7 +296,9 @@ impl Registry {
             .iter()
             .position(|identifier| identifier.id == id)
             .ok_or(RegistryError::NoSuchIdentifier)?;
-        Ok(self.identifiers.remove(position))
+        let removed = self.identifiers.remove(position);
+        self.drop_lists(|_| true);
+        Ok(removed)
     }
 
     /// Whether no other identifier would be left enabled.
@@ -346,19 +351,22 @@ impl Registry {
         Ok(())
     }
 
-    /// That another enrolment may begin.
+    /// That another enrolment of this kind may begin. A set of backup codes that was begun is begun
+    /// anew, and takes no more room.
     pub(crate) fn require_room_to_enrol(
         &self,
+        kind: Kind,
         limits: &Limits,
         now: Timestamp,
     ) -> Result<(), RegistryError> {
-        let lapses = self
-            .identifiers
-            .iter()
-            .filter_map(|other| match other.state {
-                State::Pending { expires_at } => Some(expires_at),
-                State::Enabled { .. } | State::Capped { .. } => None,
-            });
+        let takes_room = |other: &&SecurityIdentifier| {
+            kind != Kind::BackupCodes || other.kind() != Kind::BackupCodes
+        };
+        let others = self.identifiers.iter().filter(takes_room);
+        let lapses = others.filter_map(|other| match other.state {
+            State::Pending { expires_at } if now < expires_at => Some(expires_at),
+            State::Pending { .. } | State::Enabled { .. } | State::Capped { .. } => None,
+        });
         if lapses.clone().count() >= limits.pending_enrolments {
             return Err(RegistryError::TooManyEnrolments {
                 retry_at: lapses.min().unwrap_or(now),

@@ -72,6 +72,16 @@ fn a_list_that_was_cleared_accepts_nothing() {
     assert_eq!(verdict, Verdict::Rejected(Rejection::Wrong));
 }
 
+/// There would be no place to remember that they are used.
+#[test]
+fn codes_beyond_the_most_are_none() {
+    let (list, codes) = printed_list(33);
+    assert_eq!(list.left(UsedCodes::default(), None), 32);
+    let last = codes[32].plain().expose_secret();
+    let verdict = check(&list, UsedCodes::default(), last);
+    assert_eq!(verdict, Verdict::Rejected(Rejection::Wrong));
+}
+
 #[test]
 fn what_has_not_the_form_of_a_code_is_malformed() {
     let (list, codes) = printed_list(2);

@@ -78,8 +78,8 @@ pub struct Stage {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StageOption {
     /// Whether it could be used when the paths were made. One that could not (locked, disabled by the
-    /// failure cap, or backup codes of which only the reserved last one is left) is listed because it counts as an existing factor. It does not change in the
-    /// answers to proofs.
+    /// failure cap, or backup codes of which only the reserved last one is left) is listed because it
+    /// counts as an existing factor. It does not change in the answers to proofs.
     #[prost(bool, tag = "3")]
     pub usable: bool,
     /// From when the next code can be accepted, where the present one is used already: ask the person
@@ -702,8 +702,9 @@ pub mod backup_code_service_client {
         }
         /// Makes another list: takes one of the codes, be it the last. The new list holds that code: nothing
         /// but another CreateMore accepts it, until it is used up at Finish, or free again when the list
-        /// lapses. The present list stays in force until Finish. NOT_FOUND / IDENTIFIER_NOT_FOUND;
-        /// FAILED_PRECONDITION / IDENTIFIER_NOT_ENABLED, STEP_UP_REQUIRED, TEMPORARILY_LOCKED.
+        /// lapses. The present list stays in force until Finish. NOT_FOUND / IDENTIFIER_NOT_FOUND without a
+        /// proof; FAILED_PRECONDITION / IDENTIFIER_NOT_ENABLED, STEP_UP_REQUIRED, TEMPORARILY_LOCKED, and
+        /// LAST_CODE_RESERVED where every code is void.
         pub async fn create_more(
             &mut self,
             request: impl tonic::IntoRequest<super::BackupCodeServiceCreateMoreRequest>,
@@ -731,7 +732,9 @@ pub mod backup_code_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Puts a list in force, once the person has it on paper; in the same commit the earlier one is
-        /// void. It takes no proof. NOT_FOUND / CODE_LIST_NOT_FOUND.
+        /// void. It takes no proof, so a list lapses when what it was proved with may have changed: when
+        /// another identifier is enabled or disabled, or the PIN changed or reset. NOT_FOUND /
+        /// CODE_LIST_NOT_FOUND.
         pub async fn finish(
             &mut self,
             request: impl tonic::IntoRequest<super::BackupCodeServiceFinishRequest>,
@@ -757,7 +760,8 @@ pub mod backup_code_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Disables the codes: takes one of them, be it the last, or the PIN and a code of another
-        /// identifier. FAILED_PRECONDITION / LAST_IDENTIFIER without confirm_last, STEP_UP_REQUIRED.
+        /// identifier. NOT_FOUND / IDENTIFIER_NOT_FOUND without a proof; FAILED_PRECONDITION /
+        /// LAST_IDENTIFIER without confirm_last, STEP_UP_REQUIRED, TEMPORARILY_LOCKED, RECOVERY_REQUIRED.
         pub async fn disable(
             &mut self,
             request: impl tonic::IntoRequest<super::BackupCodeServiceDisableRequest>,
@@ -837,8 +841,9 @@ pub mod backup_code_service_server {
         >;
         /// Makes another list: takes one of the codes, be it the last. The new list holds that code: nothing
         /// but another CreateMore accepts it, until it is used up at Finish, or free again when the list
-        /// lapses. The present list stays in force until Finish. NOT_FOUND / IDENTIFIER_NOT_FOUND;
-        /// FAILED_PRECONDITION / IDENTIFIER_NOT_ENABLED, STEP_UP_REQUIRED, TEMPORARILY_LOCKED.
+        /// lapses. The present list stays in force until Finish. NOT_FOUND / IDENTIFIER_NOT_FOUND without a
+        /// proof; FAILED_PRECONDITION / IDENTIFIER_NOT_ENABLED, STEP_UP_REQUIRED, TEMPORARILY_LOCKED, and
+        /// LAST_CODE_RESERVED where every code is void.
         async fn create_more(
             &self,
             request: tonic::Request<super::BackupCodeServiceCreateMoreRequest>,
@@ -847,7 +852,9 @@ pub mod backup_code_service_server {
             tonic::Status,
         >;
         /// Puts a list in force, once the person has it on paper; in the same commit the earlier one is
-        /// void. It takes no proof. NOT_FOUND / CODE_LIST_NOT_FOUND.
+        /// void. It takes no proof, so a list lapses when what it was proved with may have changed: when
+        /// another identifier is enabled or disabled, or the PIN changed or reset. NOT_FOUND /
+        /// CODE_LIST_NOT_FOUND.
         async fn finish(
             &self,
             request: tonic::Request<super::BackupCodeServiceFinishRequest>,
@@ -856,7 +863,8 @@ pub mod backup_code_service_server {
             tonic::Status,
         >;
         /// Disables the codes: takes one of them, be it the last, or the PIN and a code of another
-        /// identifier. FAILED_PRECONDITION / LAST_IDENTIFIER without confirm_last, STEP_UP_REQUIRED.
+        /// identifier. NOT_FOUND / IDENTIFIER_NOT_FOUND without a proof; FAILED_PRECONDITION /
+        /// LAST_IDENTIFIER without confirm_last, STEP_UP_REQUIRED, TEMPORARILY_LOCKED, RECOVERY_REQUIRED.
         async fn disable(
             &self,
             request: tonic::Request<super::BackupCodeServiceDisableRequest>,
@@ -2369,11 +2377,6 @@ pub enum ErrorReason {
     /// change that stands is answered, and not made twice. (A deadline of the caller's own that passes
     /// means the same, but is answered by the transport, without a reason.)
     OutcomeUnknown = 27,
-    /// FAILED_PRECONDITION: of the backup codes named in a proof only the last one is left, which is
-    /// reserved for BackupCodeService.Disable and CreateMore; the metadata `codes_left` says how many
-    /// there are: 1, or 0 while a new list holds it. The answer is the same whatever was typed; nothing
-    /// was checked or counted.
-    LastCodeReserved = 28,
     /// UNIMPLEMENTED: there is no such method.
     MethodUnknown = 29,
     /// INTERNAL: something that should not happen did; the server's log says what.
@@ -2383,9 +2386,14 @@ pub enum ErrorReason {
     /// FAILED_PRECONDITION: the subject has backup codes already.
     BackupCodesEnabled = 32,
     /// NOT_FOUND: there is no such list of backup codes that waits to be finished: it has lapsed, was
-    /// replaced or finished, another caller made it, or an identifier was enabled or the PIN reset
-    /// since.
+    /// replaced or finished, another caller made it, or since then an identifier was enabled or disabled,
+    /// or the PIN changed or reset.
     CodeListNotFound = 33,
+    /// FAILED_PRECONDITION: of the backup codes named in a proof only the last one is left, which is
+    /// reserved for BackupCodeService.Disable and CreateMore; the metadata `codes_left` says how many
+    /// there are: 1, or 0 while a new list holds it, or where the database was restored from a backup and
+    /// all are void. The answer is the same whatever was typed; nothing was checked or counted.
+    LastCodeReserved = 34,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -2424,12 +2432,12 @@ impl ErrorReason {
             Self::HashPoolBusy => "ERROR_REASON_HASH_POOL_BUSY",
             Self::StorageUnavailable => "ERROR_REASON_STORAGE_UNAVAILABLE",
             Self::OutcomeUnknown => "ERROR_REASON_OUTCOME_UNKNOWN",
-            Self::LastCodeReserved => "ERROR_REASON_LAST_CODE_RESERVED",
             Self::MethodUnknown => "ERROR_REASON_METHOD_UNKNOWN",
             Self::Internal => "ERROR_REASON_INTERNAL",
             Self::ServerBusy => "ERROR_REASON_SERVER_BUSY",
             Self::BackupCodesEnabled => "ERROR_REASON_BACKUP_CODES_ENABLED",
             Self::CodeListNotFound => "ERROR_REASON_CODE_LIST_NOT_FOUND",
+            Self::LastCodeReserved => "ERROR_REASON_LAST_CODE_RESERVED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -2469,12 +2477,12 @@ impl ErrorReason {
             "ERROR_REASON_HASH_POOL_BUSY" => Some(Self::HashPoolBusy),
             "ERROR_REASON_STORAGE_UNAVAILABLE" => Some(Self::StorageUnavailable),
             "ERROR_REASON_OUTCOME_UNKNOWN" => Some(Self::OutcomeUnknown),
-            "ERROR_REASON_LAST_CODE_RESERVED" => Some(Self::LastCodeReserved),
             "ERROR_REASON_METHOD_UNKNOWN" => Some(Self::MethodUnknown),
             "ERROR_REASON_INTERNAL" => Some(Self::Internal),
             "ERROR_REASON_SERVER_BUSY" => Some(Self::ServerBusy),
             "ERROR_REASON_BACKUP_CODES_ENABLED" => Some(Self::BackupCodesEnabled),
             "ERROR_REASON_CODE_LIST_NOT_FOUND" => Some(Self::CodeListNotFound),
+            "ERROR_REASON_LAST_CODE_RESERVED" => Some(Self::LastCodeReserved),
             _ => None,
         }
     }

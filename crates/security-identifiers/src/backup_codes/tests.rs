@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use countersign_backup_codes::{NewCode, Typed, Verdict, new_codes, verify};
-use countersign_primitives::{ExposeSecret, Hash, HashCost, HashMemory, Salt, SecretString};
+use countersign_primitives::{
+    ExposeSecret, Hash, HashCost, HashMemory, Salt, SecretBytes, SecretString,
+};
 use rand::{SeedableRng, rngs::StdRng};
 
 use super::*;
@@ -168,6 +170,44 @@ fn what_is_stored_is_read_again() {
             other.pending(NOW).map(|list| list.id)
         );
     }
+}
+
+/// The fields that were added have numbers of their own, after the others.
+#[test]
+fn what_a_version_without_backup_codes_stored_is_read() {
+    #[derive(Encode)]
+    struct Sealed(#[n(0)] u32, #[n(1)] Option<u8>, #[n(2)] [u8; 0]);
+    #[derive(Encode)]
+    struct Counters(
+        #[n(0)] u32,
+        #[n(1)] Throttle,
+        #[n(2)] [u8; 0],
+        #[n(3)] [u8; 0],
+        #[n(4)] [u8; 0],
+    );
+    let sealed = minicbor::to_vec(Sealed(1, None, [])).unwrap();
+    let counters = minicbor::to_vec(Counters(1, Throttle::default(), [], [], [])).unwrap();
+    let read = Registry::decode(&SecretBytes::new(sealed), &counters).unwrap();
+    assert!(read.pin().is_none() && read.identifiers().is_empty());
+    assert_eq!(read.restored_at(), None);
+}
+
+#[test]
+fn disabling_or_another_pin_ends_a_waiting_list() {
+    let (mut registry, _) = enabled();
+    registry.renew_codes(set(), list(2, NOW, None).0).unwrap();
+    let limits = Limits::default();
+    let other = IdentifierId::from_bytes([9; 16]);
+    let seed = SecretBytes::new(vec![7; 20]);
+    let app = countersign_totp::Authenticator::new(
+        countersign_totp::Algorithm::Sha1,
+        countersign_totp::Digits::Six,
+        seed,
+    );
+    registry.begin_totp(other, None, app, &limits, NOW).unwrap();
+    registry.disable(other).unwrap();
+    assert!(codes_of(&registry).pending(NOW).is_none());
+    assert_eq!(codes_of(&registry).left(NOW), 3);
 }
 
 #[test]
