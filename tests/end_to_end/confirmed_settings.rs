@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use countersign_testkit::{
-    Backend, Person, new_request_id, pin_proof, v1,
+    App, Backend, Person, new_request_id, pin_proof, v1,
     v1::{ConfirmationState, Purpose, settings_change::Change},
 };
 use tonic::Code;
@@ -233,103 +233,117 @@ async fn consumed(backend: Backend) -> Result<()> {
 }
 
 async fn every_method(backend: Backend) -> Result<()> {
-    use v1::{
-        backup_code_service_disable_request::Authorization as OfCodes,
-        backup_code_service_enable_request::Authorization as OfEnable,
-        backup_code_service_enable_response::Outcome as Enabled,
-        pin_service_change_request::Authorization as OfChange,
-        totp_service_confirm_enable_request::Authorization as OfConfirm,
-    };
     let world = World::new(backend).await?;
     let (anna, app) = world.owner(&[]).await?;
-    let client = &world.client;
-    let both = || vec![pin_proof(&anna.pin), world.right(&app)];
-    let base = || (anna.subject.clone(), new_request_id());
+    let code = enables_and_finishes_codes(&world, &anna, &app).await?;
+    world.pass(60);
+    enables_an_app(&world, &anna, &app).await?;
+    world.pass(60);
+    changes_the_pin(&world, &anna, &app).await?;
+    disables_codes(&world, &anna, code).await
+}
 
-    let change = Change::EnableBackupCodes(v1::EnableBackupCodesChange {});
-    let id = approved_for(&world, &anna, change, both()).await?;
-    let (subject_id, request_id) = base();
-    let enable = v1::BackupCodeServiceEnableRequest {
-        subject_id,
-        request_id,
-        label: String::new(),
-        authorization: Some(OfEnable::ConfirmationId(id)),
+/// Returns a proof by one of the codes.
+async fn enables_and_finishes_codes(world: &World, anna: &Person, app: &App) -> Result<v1::Proof> {
+    use v1::{
+        backup_code_service_enable_request::Authorization,
+        backup_code_service_enable_response::Outcome,
     };
-    let enabled = client.backup_codes().enable(enable).await?.into_inner();
-    let Some(Enabled::List(list)) = enabled.outcome else {
+    let change = Change::EnableBackupCodes(v1::EnableBackupCodesChange {});
+    let proofs = vec![pin_proof(&anna.pin), world.right(app)];
+    let id = approved_for(world, anna, change, proofs).await?;
+    let enable = v1::BackupCodeServiceEnableRequest {
+        subject_id: anna.subject.clone(),
+        request_id: new_request_id(),
+        label: String::new(),
+        authorization: Some(Authorization::ConfirmationId(id)),
+    };
+    let mut service = world.client.backup_codes();
+    let enabled = service.enable(enable).await?.into_inner();
+    let Some(Outcome::List(list)) = enabled.outcome else {
         anyhow::bail!("no list");
     };
-    let (subject_id, request_id) = base();
     let finish = v1::BackupCodeServiceFinishRequest {
-        subject_id,
-        request_id,
-        list_id: list.list_id.clone(),
+        subject_id: anna.subject.clone(),
+        request_id: new_request_id(),
+        list_id: list.list_id,
     };
-    client.backup_codes().finish(finish).await?;
+    service.finish(finish).await?;
+    Ok(v1::Proof {
+        authenticator: Some(v1::proof::Authenticator::IdentifierId(list.identifier_id)),
+        code: list.codes[0].clone(),
+    })
+}
 
-    world.pass(60);
+/// A wrong code of the new app leaves the confirmation approved.
+async fn enables_an_app(world: &World, anna: &Person, app: &App) -> Result<()> {
+    use v1::{
+        totp_service_confirm_enable_request::Authorization,
+        totp_service_confirm_enable_response::Outcome,
+    };
+    let client = &world.client;
     let second = anna.begin(client, "second").await?;
     let change = Change::EnableTotp(v1::EnableTotpChange {
         identifier_id: second.id.clone(),
         purposes: Vec::new(),
     });
-    let id = approved_for(&world, &anna, change, both()).await?;
-    let confirm = |code: String| {
-        let (subject_id, request_id) = base();
-        v1::TotpServiceConfirmEnableRequest {
-            subject_id,
-            request_id,
+    let proofs = vec![pin_proof(&anna.pin), world.right(app)];
+    let id = approved_for(world, anna, change, proofs).await?;
+    let confirm = async |code: String| -> Result<Option<Outcome>> {
+        let request = v1::TotpServiceConfirmEnableRequest {
+            subject_id: anna.subject.clone(),
+            request_id: new_request_id(),
             identifier_id: second.id.clone(),
             code,
             purposes: Vec::new(),
-            authorization: Some(OfConfirm::ConfirmationId(id.clone())),
-        }
+            authorization: Some(Authorization::ConfirmationId(id.clone())),
+        };
+        let answer = client.totp().confirm_enable(request).await?;
+        Ok(answer.into_inner().outcome)
     };
-    use v1::totp_service_confirm_enable_response::Outcome as Confirmed;
-    let wrong = confirm(second.wrong_code(world.now()));
-    let answer = client.totp().confirm_enable(wrong).await?.into_inner();
-    ensure!(matches!(answer.outcome, Some(Confirmed::Rejected(_))));
+    let wrong = confirm(second.wrong_code(world.now())).await?;
+    ensure!(matches!(wrong, Some(Outcome::Rejected(_))), "{wrong:?}");
     ensure!(anna.get(client, &id).await?.state() == ConfirmationState::Approved);
-    let right = confirm(second.earlier_code(world.now()));
-    let answer = client.totp().confirm_enable(right).await?.into_inner();
-    ensure!(
-        matches!(answer.outcome, Some(Confirmed::Done(_))),
-        "{answer:?}"
-    );
+    let right = confirm(second.earlier_code(world.now())).await?;
+    ensure!(matches!(right, Some(Outcome::Done(_))), "{right:?}");
+    Ok(())
+}
 
-    world.pass(60);
+async fn changes_the_pin(world: &World, anna: &Person, app: &App) -> Result<()> {
+    use v1::{pin_service_change_request::Authorization, pin_service_change_response::Outcome};
     let change = Change::ChangePin(v1::ChangePinChange {});
-    let id = approved_for(&world, &anna, change, both()).await?;
-    let (subject_id, request_id) = base();
+    let proofs = vec![pin_proof(&anna.pin), world.right(app)];
+    let id = approved_for(world, anna, change, proofs).await?;
     let request = v1::PinServiceChangeRequest {
-        subject_id,
-        request_id,
+        subject_id: anna.subject.clone(),
+        request_id: new_request_id(),
         new_pin: "604829".to_owned(),
-        authorization: Some(OfChange::ConfirmationId(id)),
+        authorization: Some(Authorization::ConfirmationId(id)),
     };
-    use v1::pin_service_change_response::Outcome as Changed;
-    let answer = client.pins().change(request).await?.into_inner();
-    ensure!(matches!(answer.outcome, Some(Changed::Done(_))));
+    let answer = world.client.pins().change(request).await?.into_inner();
+    ensure!(matches!(answer.outcome, Some(Outcome::Done(_))));
+    Ok(())
+}
 
-    let code = v1::Proof {
-        authenticator: Some(v1::proof::Authenticator::IdentifierId(
-            list.identifier_id.clone(),
-        )),
-        code: list.codes[0].clone(),
+async fn disables_codes(world: &World, anna: &Person, code: v1::Proof) -> Result<()> {
+    use v1::{
+        backup_code_service_disable_request::Authorization,
+        backup_code_service_disable_response::Outcome, proof::Authenticator,
     };
-    let change = disable(&list.identifier_id, false);
-    let id = approved_for(&world, &anna, change, vec![code]).await?;
-    let (subject_id, request_id) = base();
+    let Some(Authenticator::IdentifierId(set)) = code.authenticator.clone() else {
+        anyhow::bail!("no identifier");
+    };
+    let id = approved_for(world, anna, disable(&set, false), vec![code]).await?;
     let request = v1::BackupCodeServiceDisableRequest {
-        subject_id,
-        request_id,
-        identifier_id: list.identifier_id,
+        subject_id: anna.subject.clone(),
+        request_id: new_request_id(),
+        identifier_id: set,
         confirm_last: false,
-        authorization: Some(OfCodes::ConfirmationId(id)),
+        authorization: Some(Authorization::ConfirmationId(id)),
     };
-    use v1::backup_code_service_disable_response::Outcome as Gone;
-    let answer = client.backup_codes().disable(request).await?.into_inner();
-    ensure!(matches!(answer.outcome, Some(Gone::Done(_))), "{answer:?}");
+    let answer = world.client.backup_codes().disable(request).await?;
+    let outcome = answer.into_inner().outcome;
+    ensure!(matches!(outcome, Some(Outcome::Done(_))), "{outcome:?}");
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 //! missing. `tests/run` gives it everything; alone it runs what needs no server.
 
 mod backup_code_races;
+mod backup_code_use;
 mod backup_codes;
 mod budgets;
 mod campaign;
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
     enrolment_limits::add(&mut suite);
     oathtool::add(&mut suite);
     backup_codes::add(&mut suite);
+    backup_code_use::add(&mut suite);
     backup_code_races::add(&mut suite);
     purposes::add(&mut suite);
     disabling::add(&mut suite);

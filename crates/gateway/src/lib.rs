@@ -25,6 +25,7 @@ use countersign_proto::{
 use tokio::net::TcpListener;
 use tonic::transport::{Server, server::TcpIncoming};
 use tonic_health::{ServingStatus, server::HealthReporter};
+use tonic_reflection::server::v1::{ServerReflection, ServerReflectionServer};
 
 pub use caller::CALLER_METADATA;
 
@@ -99,15 +100,7 @@ pub async fn serve(
         Arc::clone(&refusals),
     );
     let watch = tokio::spawn(watch);
-    let reflection = if gateway.reflection {
-        let service = tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            .build_v1()?;
-        Some(service)
-    } else {
-        None
-    };
+    let reflection = gateway.reflection.then(reflection).transpose()?;
     let platform = &gateway.platform;
     let edge = EdgeLayer {
         entropy: Arc::clone(&gateway.entropy),
@@ -167,6 +160,14 @@ pub async fn serve(
         served = serving => Ok(served?),
         () = drained => Ok(()),
     }
+}
+
+/// The description of the services, for callers that have none.
+fn reflection() -> Result<ServerReflectionServer<impl ServerReflection>, ServeError> {
+    Ok(tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()?)
 }
 
 /// Keeps the health service in step with the database, and the log with what was refused.

@@ -8,10 +8,10 @@ use rand::rngs::StdRng;
 
 use crate::{
     Authorization, Error, IdentifierView, Method, Outcome, Platform, Proofs, SettingsChange,
+    checked_proofs::few_left,
     event::Fact,
     hashing::Hashes,
     platform::{Call, ChangeSet, Context, Decision, Snapshot, UseCase},
-    proofs::few_left,
     settings_change::{ChangeMethod, Draft, ToKeep},
 };
 

@@ -14,6 +14,7 @@ mod admin;
 mod backup_code_methods;
 mod caller;
 mod cancel;
+mod checked_proofs;
 mod confirmation;
 mod create;
 mod entropy;

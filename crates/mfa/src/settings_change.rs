@@ -12,11 +12,12 @@ use rand::rngs::StdRng;
 
 use crate::{
     Error, Method, Operation, Proofs, SettingsChange,
+    checked_proofs::CheckedProofs,
     confirmation::{Approval, Confirmation},
     event::{Fact, RejectionReason},
     hashing::{HashJob, Hashes},
     platform::{ChangeSet, Context, Decision, Snapshot, UseCase},
-    proofs::{CheckedProofs, require_covered},
+    proofs::require_covered,
 };
 
 /// What authorizes a settings change.

@@ -7,11 +7,11 @@ use rand::rngs::StdRng;
 
 use crate::{
     ConfirmationView, Error, Method, Platform, Proofs,
+    checked_proofs::CheckedProofs,
     confirmation::Confirmation,
     event::Fact,
     hashing::{HashJob, Hashes},
     platform::{Call, ChangeSet, Context, Decision, Snapshot, UseCase},
-    proofs::CheckedProofs,
 };
 
 /// Proofs for a confirmation.

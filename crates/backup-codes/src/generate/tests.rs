@@ -1,3 +1,5 @@
+//! What new codes are like.
+
 use std::collections::HashSet;
 
 use rand::{SeedableRng, rngs::StdRng};

@@ -1,3 +1,5 @@
+//! Which codes are accepted, however they are typed.
+
 use countersign_primitives::{ExposeSecret, HashCost, HashMemory, Salt};
 use proptest::prelude::*;
 use rand::{SeedableRng, rngs::StdRng};
