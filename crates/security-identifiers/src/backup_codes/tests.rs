@@ -210,6 +210,41 @@ fn disabling_or_another_pin_ends_a_waiting_list() {
     assert_eq!(codes_of(&registry).left(NOW), 3);
 }
 
+/// PostgreSQL moves parts of a row elsewhere from about 2 kB on, which costs every check.
+#[test]
+fn a_subject_with_everything_fits_a_row_of_2_kb() {
+    let ten = |number: u8| {
+        let (mut pending, codes) = list(number, NOW, None);
+        let one = hash(codes[0].plain());
+        pending.list.hashes = vec![one; 10];
+        pending
+    };
+    let mut registry = Registry::default();
+    let limits = Limits::default();
+    registry
+        .begin_codes(set(), None, ten(1), &limits, NOW)
+        .unwrap();
+    registry.finish_codes(list_id(1), CALLER, NOW).unwrap();
+    for number in 10..15 {
+        let id = IdentifierId::from_bytes([number; 16]);
+        let seed = SecretBytes::new(vec![number; 20]);
+        let app = countersign_totp::Authenticator::new(
+            countersign_totp::Algorithm::Sha1,
+            countersign_totp::Digits::Six,
+            seed,
+        );
+        let label = Label::parse("the phone of this year").ok();
+        let all = Purpose::ALL.into_iter().collect();
+        registry
+            .import_totp(id, label, app, all, &limits, NOW)
+            .unwrap();
+    }
+    registry.renew_codes(set(), ten(2)).unwrap();
+    let encoded = registry.encode();
+    let size = encoded.secrets.expose().len() + encoded.counters.len();
+    assert!(size < 1900, "{size} bytes");
+}
+
 #[test]
 fn after_a_restore_no_code_of_before_counts() {
     let (mut registry, _) = enabled();
