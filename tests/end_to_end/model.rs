@@ -17,6 +17,7 @@ mod script;
 mod tally;
 mod thief;
 mod throttle;
+mod tours;
 mod watch;
 
 use std::fmt::Debug;
@@ -30,10 +31,11 @@ use proptest::{
 
 use crate::harness::{Suite, rounds};
 use command::Command;
-use histories::{lives, tour};
+use histories::lives;
 use player::{Player, World};
 use tally::Tally;
-use thief::{is_in_vain, thefts};
+use thief::{is_in_vain, planned_thefts, thefts};
+use tours::tours;
 
 /// Adds the tests of this file.
 pub(crate) fn add(suite: &mut Suite) {
@@ -45,17 +47,52 @@ pub(crate) fn add(suite: &mut Suite) {
 const SHRINKS: u32 = 300;
 
 /// What has to happen in the lives that are played: else they prove little.
-const IN_LIVES: [&str; 20] = [
+const IN_LIVES: &[&str] = &[
     "BeginEnable: TOO_MANY_IDENTIFIERS",
+    "ChangePin: LAST_CODE_RESERVED",
+    "ChangePin: done",
+    "ChangePin by confirmation: AUTHENTICATOR_CHANGED",
+    "ChangePin by confirmation: CONFIRMATION_EXPIRED",
+    "ChangePin by confirmation: CONFIRMATION_NOT_APPROVED",
+    "ChangePin by confirmation: done",
+    "ConfirmEnable: LAST_CODE_RESERVED",
     "ConfirmEnable: done",
     "ConfirmEnable: rejected",
+    "ConfirmEnable by confirmation: OPERATION_MISMATCH",
+    "ConfirmEnable by confirmation: STEP_UP_REQUIRED",
+    "ConfirmEnable by confirmation: done",
+    "ConfirmEnable by confirmation: rejected",
     "Create: NOT_REQUIRED",
     "Create: ENROLMENT_REQUIRED",
     "Create: TOO_MANY_PENDING_CONFIRMATIONS",
     "Create: denied for a time",
     "Create: denied",
+    "CreateMore: IDENTIFIER_NOT_ENABLED",
+    "CreateMore: STEP_UP_REQUIRED",
+    "CreateMore: list",
+    "CreateMore: rejected",
+    "Disable: IDENTIFIER_NOT_FOUND",
     "Disable: done",
+    "Disable by confirmation: done",
+    "Disable codes: LAST_IDENTIFIER",
+    "Disable codes: done",
+    "Disable codes by confirmation: done",
+    "Enable: BACKUP_CODES_ENABLED",
+    "Enable: PIN_NOT_SET",
+    "Enable: STEP_UP_REQUIRED",
+    "Enable: TOO_MANY_PENDING_ENROLMENTS",
+    "Enable: list",
+    "Enable by confirmation: list",
+    "Finish: CODE_LIST_NOT_FOUND",
+    "Finish: done",
+    "SetPin by confirmation: done",
+    "SetPurposes: LAST_CODE_RESERVED",
     "SetPurposes: done",
+    "SetPurposes by confirmation: ALREADY_REDEEMED",
+    "SetPurposes by confirmation: CONFIRMATION_NOT_FOUND",
+    "SetPurposes by confirmation: OPERATION_MISMATCH",
+    "SetPurposes by confirmation: done",
+    "SubmitProof: LAST_CODE_RESERVED",
     "SubmitProof: WRONG_STAGE",
     "SubmitProof: accepted, Pending",
     "SubmitProof: accepted, Approved",
@@ -63,30 +100,45 @@ const IN_LIVES: [&str; 20] = [
     "Redeem: AUTHENTICATOR_CHANGED",
     "Redeem: OPERATION_MISMATCH",
     "Redeem: ALREADY_REDEEMED",
+    "Redeem: NOT_REDEEMABLE",
     "Redeem: Redeemed",
     "repeated",
     "restart",
 ];
 
 /// What has to happen to the thief.
-const IN_THEFTS: [&str; 6] = [
+const IN_THEFTS: &[&str] = &[
+    "ChangePin by confirmation: CONFIRMATION_NOT_APPROVED",
     "ConfirmEnable: ENROLMENT_THROTTLED",
+    "ConfirmEnable: LAST_CODE_RESERVED",
     "ConfirmEnable: rejected",
+    "ConfirmEnable by confirmation: STEP_UP_REQUIRED",
     "Create: denied for a time",
     "Create: denied",
+    "CreateMore: rejected",
+    "Disable codes: rejected",
+    "Enable: BACKUP_CODES_ENABLED",
+    "Enable: STEP_UP_REQUIRED",
+    "Enable by confirmation: STEP_UP_REQUIRED",
+    "Finish: CODE_LIST_NOT_FOUND",
+    "SetPurposes: LAST_CODE_RESERVED",
+    "SubmitProof: LAST_CODE_RESERVED",
     "SubmitProof: accepted, Pending",
     "SubmitProof: rejected, Failed",
 ];
 
 async fn lives_agree(backend: Backend) -> Result<()> {
     let histories = match backend {
-        Backend::Sqlite => rounds(30, 1500),
-        Backend::Postgres => rounds(15, 600),
+        Backend::Sqlite => rounds(40, 1500),
+        Backend::Postgres => rounds(20, 600),
     };
     let mut world = World::new(backend).await?;
     let mut tally = campaign(&mut world, histories, &lives(), play).await?;
-    tally.add(play(&mut world, tour()).await.context("in the tour")?);
-    tally.require(&IN_LIVES)
+    for (number, tour) in tours().into_iter().enumerate() {
+        let played = play(&mut world, tour).await;
+        tally.add(played.with_context(|| format!("in tour {number}"))?);
+    }
+    tally.require(IN_LIVES)
 }
 
 async fn thief(backend: Backend) -> Result<()> {
@@ -95,8 +147,12 @@ async fn thief(backend: Backend) -> Result<()> {
         Backend::Postgres => rounds(5, 150),
     };
     let mut world = World::new(backend).await?;
-    let tally = campaign(&mut world, histories, &thefts(), is_in_vain).await?;
-    tally.require(&IN_THEFTS)
+    let mut tally = campaign(&mut world, histories, &thefts(), is_in_vain).await?;
+    for (number, theft) in planned_thefts().into_iter().enumerate() {
+        let played = is_in_vain(&mut world, theft).await;
+        tally.add(played.with_context(|| format!("in planned theft {number}"))?);
+    }
+    tally.require(IN_THEFTS)
 }
 
 async fn play(world: &mut World, life: Vec<Command>) -> Result<Tally> {

@@ -1,8 +1,17 @@
 //! What a history is made of: commands that mean something whatever the state is, so that a
 //! history from which some are taken away is still one.
 
+mod story;
+
+pub(crate) use story::{Deed, Fate, Story, Worn};
+
 /// Picks one of however many there are.
 pub(crate) type Pick = u8;
+
+/// Picks the set of backup codes among the identifiers.
+pub(crate) const THE_CODES: Pick = 6;
+/// Picks, among the identifiers, any that there ever was.
+pub(crate) const ANY_EVER: Pick = 7;
 
 /// One step of a history.
 #[derive(Clone, Debug)]
@@ -19,22 +28,39 @@ pub(crate) enum Command {
         label: Pick,
     },
     Confirm {
-        app: Pick,
+        which: Pick,
         code: Typed,
         purposes: Purposes,
         given: Given,
     },
+    EnableCodes {
+        label: Pick,
+        given: Given,
+    },
+    CreateMore {
+        which: Pick,
+        given: Given,
+    },
+    /// Finishes the latest list, or an earlier one; a stranger is another caller.
+    Finish {
+        back: Pick,
+        by_stranger: bool,
+    },
     Switch {
-        app: Pick,
+        which: Pick,
         on: Purposes,
         off: Purposes,
         given: Given,
     },
     Disable {
-        app: Pick,
+        which: Pick,
         confirm_last: bool,
+        /// Of the service for identifiers of another kind.
+        is_astray: bool,
         given: Given,
     },
+    /// The settings change of a confirmation is made by that confirmation.
+    Consume(Consume),
     Create {
         kind: Kind,
     },
@@ -53,7 +79,7 @@ pub(crate) enum Command {
     Wait(Wait),
     Unlock,
     OperatorDisable {
-        app: Pick,
+        which: Pick,
     },
     ResetPin,
     Restart,
@@ -66,6 +92,20 @@ pub(crate) enum Command {
 /// A set of purposes: a bit for each of LOGIN, WITHDRAWAL and OTHER.
 pub(crate) type Purposes = u8;
 
+/// How a change is made by a confirmation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Consume {
+    pub(crate) confirmation: Pick,
+    /// Exactly the change that was confirmed.
+    pub(crate) same: bool,
+    /// The new app's own code.
+    pub(crate) code: Typed,
+    /// The new PIN.
+    pub(crate) pin: Pick,
+    /// By another caller than the one that created the confirmation.
+    pub(crate) by_stranger: bool,
+}
+
 /// What is created.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
@@ -76,6 +116,7 @@ pub(crate) enum Kind {
     SetPin,
     ChangePin,
     Enable(Pick),
+    EnableCodes,
     Switch(Pick, Purposes, Purposes),
     Disable(Pick, bool),
 }
@@ -85,6 +126,8 @@ pub(crate) enum Kind {
 pub(crate) struct Given {
     /// Which of several paths, and which of several options.
     pub(crate) pick: Pick,
+    /// A backup code wherever one would do.
+    pub(crate) on_paper: bool,
     pub(crate) flaw: Flaw,
 }
 
@@ -106,11 +149,11 @@ pub(crate) enum Flaw {
     Each(Typed),
     /// One is left out.
     Less(Pick),
-    /// One more, by another app of the subject.
+    /// One more, by another identifier of the subject.
     More(Pick, Typed),
     /// One more, by the PIN.
     MorePin(Typed),
-    /// One more, by an app that nobody has.
+    /// One more, by an identifier that nobody has.
     Stranger,
     /// None at all.
     Bare,
@@ -121,18 +164,21 @@ pub(crate) enum Flaw {
 pub(crate) enum Typed {
     /// The first code that was not used yet; the PIN.
     Right,
-    /// As an app shows it, in groups.
+    /// The same in another spelling, such as an app shows it: in groups.
     Spaced,
     Wrong,
     Malformed,
-    /// The code that was used last; another PIN.
+    /// A code that was used, the last one of an app; another PIN.
     Burned,
-    /// The code of the step before, of this one, or of the next.
+    /// The app's code of the step before; a backup code of a list that is void.
     Earlier,
+    /// The app's code of this step; the backup code that a waiting list holds.
     Present,
+    /// The app's code of the next step; a backup code of the waiting list.
     Next,
-    /// A code of the step after the next: too early.
-    TooEarly,
+    /// The app's code of the step after the next, which is too early; the last backup code that was
+    /// not used yet.
+    Last,
 }
 
 /// For how long nothing happens.
@@ -150,203 +196,34 @@ pub(crate) enum Wait {
     },
     /// Until every lock has ended.
     Locks,
-}
-
-/// Several commands.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Story {
-    /// An app is enrolled.
-    Enrol(Purposes),
-    /// A login, from Create to Redeem.
-    LogIn,
-    /// A withdrawal, from Create to Redeem; proofs in one call or one by one.
-    Withdraw { at_once: bool },
-    /// A withdrawal that is approved when something else happens, and then redeemed.
-    Meanwhile(Deed),
-    /// A withdrawal with a code that is burned.
-    Replay,
-    /// More confirmations than may be pending.
-    Crowd,
-    /// More apps than one may have.
-    Collect,
-    /// Wrong proofs, five at a time, with every lock waited out but perhaps the last.
-    Wear {
-        what: Worn,
-        rounds: u8,
-        patient: bool,
-    },
-}
-
-/// What happens between approval and redemption.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Deed {
-    ChangePin,
-    ResetPin,
-    OperatorDisable,
-}
-
-/// Where somebody fails on purpose.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Worn {
-    PinAtWithdrawal,
-    CodeAtWithdrawal,
-    CodeAtLogin,
-    CodeInSettings,
-    PinInSettings,
-    CodeOfEnrolment,
+    /// Until the list that waits has lapsed.
+    List,
 }
 
 impl Given {
     pub(crate) const RIGHT: Self = Self::with(Flaw::None);
+    pub(crate) const ON_PAPER: Self = Self::RIGHT.on_paper(true);
 
     pub(crate) const fn with(flaw: Flaw) -> Self {
-        Self { pick: 0, flaw }
-    }
-}
-
-impl Story {
-    /// The commands that it is made of.
-    pub(crate) fn commands(self) -> Vec<Command> {
-        let create = |kind| Command::Create { kind };
-        let submit = |stages| Command::Submit {
-            confirmation: 0,
-            given: Given::RIGHT,
-            stages,
-        };
-        let redeem = Command::Redeem {
-            confirmation: 0,
-            same: true,
-        };
-        match self {
-            Self::Enrol(purposes) => enrol(purposes),
-            Self::LogIn => vec![create(Kind::Login), submit(Stages::All), redeem],
-            Self::Withdraw { at_once: true } => {
-                vec![create(Kind::Withdrawal(1)), submit(Stages::All), redeem]
-            }
-            Self::Withdraw { at_once: false } => vec![
-                create(Kind::Withdrawal(2)),
-                submit(Stages::Next),
-                submit(Stages::Next),
-                redeem,
-            ],
-            Self::Meanwhile(deed) => vec![
-                create(Kind::Withdrawal(5)),
-                submit(Stages::All),
-                Command::Wait(Wait::Step),
-                deed.command(),
-                redeem,
-            ],
-            Self::Replay => vec![
-                create(Kind::Withdrawal(6)),
-                Command::Submit {
-                    confirmation: 0,
-                    given: Given::with(Flaw::One(1, Typed::Burned)),
-                    stages: Stages::All,
-                },
-                redeem,
-            ],
-            Self::Crowd => vec![create(Kind::Login); 11],
-            Self::Collect => {
-                let one = || enrol(1).into_iter().chain([Command::Wait(Wait::Step)]);
-                (0..6).flat_map(|_| one()).collect()
-            }
-            Self::Wear {
-                what,
-                rounds,
-                patient,
-            } => {
-                let mut commands: Vec<Command> = (0..rounds).flat_map(|_| what.round()).collect();
-                if !patient {
-                    commands.pop();
-                }
-                commands
-            }
+        Self {
+            pick: 0,
+            on_paper: false,
+            flaw,
         }
     }
-}
 
-fn enrol(purposes: Purposes) -> Vec<Command> {
-    vec![
-        Command::Begin { label: 0 },
-        Command::Confirm {
-            app: 0,
-            code: Typed::Earlier,
-            purposes,
-            given: Given::RIGHT,
-        },
-    ]
-}
-
-impl Deed {
-    const fn command(self) -> Command {
-        match self {
-            Self::ChangePin => Command::ChangePin {
-                pin: 1,
-                given: Given::RIGHT,
-            },
-            Self::ResetPin => Command::ResetPin,
-            Self::OperatorDisable => Command::OperatorDisable { app: 0 },
-        }
+    pub(crate) const fn on_paper(self, on_paper: bool) -> Self {
+        Self { on_paper, ..self }
     }
 }
 
-impl Worn {
-    /// Five failures, and the wait until the lock has ended.
-    fn round(self) -> Vec<Command> {
-        let wrong = Typed::Wrong;
-        let given = match self {
-            Self::CodeAtWithdrawal => Given::with(Flaw::One(1, wrong)),
-            Self::PinInSettings => Given::with(Flaw::One(0, wrong)),
-            Self::CodeOfEnrolment => Given::RIGHT,
-            Self::PinAtWithdrawal | Self::CodeAtLogin | Self::CodeInSettings => {
-                Given::with(Flaw::Each(wrong))
-            }
-        };
-        let submit = |stages| Command::Submit {
-            confirmation: 0,
-            given,
-            stages,
-        };
-        let (first, failure) = match self {
-            Self::PinAtWithdrawal => (
-                Command::Create {
-                    kind: Kind::Withdrawal(3),
-                },
-                submit(Stages::Next),
-            ),
-            Self::CodeAtWithdrawal => (
-                Command::Create {
-                    kind: Kind::Withdrawal(4),
-                },
-                submit(Stages::All),
-            ),
-            Self::CodeAtLogin => (Command::Create { kind: Kind::Login }, submit(Stages::All)),
-            Self::CodeInSettings => (
-                Command::Wait(Wait::Second),
-                Command::Switch {
-                    app: 0,
-                    on: 0,
-                    off: 1,
-                    given,
-                },
-            ),
-            Self::PinInSettings => (
-                Command::Wait(Wait::Second),
-                Command::ChangePin { pin: 3, given },
-            ),
-            Self::CodeOfEnrolment => (
-                Command::Begin { label: 0 },
-                Command::Confirm {
-                    app: 0,
-                    code: wrong,
-                    purposes: 0,
-                    given,
-                },
-            ),
-        };
-        let mut commands = vec![first];
-        commands.extend(vec![failure; 5]);
-        commands.push(Command::Wait(Wait::Locks));
-        commands
-    }
+impl Consume {
+    /// As it should be: the latest that is approved.
+    pub(crate) const RIGHT: Self = Self {
+        confirmation: 0,
+        same: true,
+        code: Typed::Right,
+        pin: 1,
+        by_stranger: false,
+    };
 }

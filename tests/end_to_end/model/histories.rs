@@ -3,92 +3,15 @@
 use proptest::{collection::vec, prelude::*};
 
 use super::command::{
-    Command, Deed, Flaw, Given, Kind, Pick, Purposes, Stages, Story, Typed, Wait, Worn,
+    Command, Consume, Deed, Fate, Flaw, Given, Kind, Pick, Purposes, Stages, Story, THE_CODES,
+    Typed, Wait, Worn,
 };
-
-/// A life in which everything happens once: what random ones may miss.
-pub(crate) fn tour() -> Vec<Command> {
-    let rest = Command::Wait(Wait::Minutes);
-    let create = |number| Command::Create {
-        kind: Kind::Withdrawal(number),
-    };
-    let submit = |stages| Command::Submit {
-        confirmation: 0,
-        given: Given::RIGHT,
-        stages,
-    };
-    let redeem = |same| Command::Redeem {
-        confirmation: 0,
-        same,
-    };
-    let set_pin = Command::SetPin {
-        pin: 2,
-        given: Given::RIGHT,
-    };
-    let switch = |on, off| Command::Switch {
-        app: 0,
-        on,
-        off,
-        given: Given::RIGHT,
-    };
-    let wear = |what, rounds| {
-        Command::Story(Story::Wear {
-            what,
-            rounds,
-            patient: false,
-        })
-    };
-    let scenes = [
-        vec![
-            create(0),
-            Command::Create { kind: Kind::Login },
-            set_pin.clone(),
-        ],
-        vec![Command::Story(Story::Enrol(0b011))],
-        vec![Command::Story(Story::Enrol(0b111))],
-        vec![Command::Story(Story::LogIn), Command::Repeat],
-        vec![
-            Command::Story(Story::Withdraw { at_once: true }),
-            redeem(true),
-        ],
-        vec![Command::Story(Story::Withdraw { at_once: false })],
-        vec![
-            create(0),
-            submit(Stages::Last),
-            submit(Stages::All),
-            redeem(false),
-        ],
-        vec![Command::Restart, Command::Repeat, redeem(true)],
-        vec![switch(0, 0b001)],
-        vec![switch(0b001, 0)],
-        vec![Command::Story(Story::Meanwhile(Deed::ChangePin))],
-        vec![Command::Story(Story::Crowd)],
-        vec![wear(Worn::CodeAtLogin, 2), wear(Worn::CodeAtWithdrawal, 2)],
-        vec![wear(Worn::PinAtWithdrawal, 1), create(1)],
-        vec![Command::Unlock, wear(Worn::PinInSettings, 21), create(1)],
-        vec![Command::ResetPin, set_pin],
-        vec![wear(Worn::CodeInSettings, 21), switch(0, 0b010)],
-        vec![Command::OperatorDisable { app: 0 }],
-        vec![wear(Worn::CodeOfEnrolment, 3), Command::Wait(Wait::Hour)],
-        vec![Command::Story(Story::Collect)],
-        vec![Command::Disable {
-            app: 0,
-            confirm_last: false,
-            given: Given::RIGHT,
-        }],
-        vec![Command::Story(Story::Meanwhile(Deed::OperatorDisable))],
-    ];
-    scenes
-        .into_iter()
-        .flat_map(|scene| scene.into_iter().chain([rest.clone()]))
-        .collect()
-}
 
 /// A history of a whole life: somebody who mostly does things right.
 pub(crate) fn lives() -> BoxedStrategy<Vec<Command>> {
     let beginning = prop_oneof![
         1 => Just(Vec::new()),
-        5 => vec(purposes().prop_map(Story::Enrol).prop_map(Command::Story), 1..3).prop_map(|mut enrol| {
+        5 => vec(enrolment().prop_map(Command::Story), 1..3).prop_map(|mut enrol| {
             enrol.insert(0, Command::SetPin { pin: 0, given: Given::RIGHT });
             enrol
         }),
@@ -108,29 +31,39 @@ pub(crate) fn attack() -> BoxedStrategy<Command> {
         4 => wait().prop_map(Command::Wait),
         2 => Just(Command::Repeat),
         3 => wear().prop_map(Command::Story),
-        2 => purposes().prop_map(Story::Enrol).prop_map(Command::Story),
-        1 => any::<bool>().prop_map(|at_once| Command::Story(Story::Withdraw { at_once })),
-        1 => Just(Command::Story(Story::LogIn)),
+        2 => enrolment().prop_map(Command::Story),
+        1 => any::<bool>().prop_map(|at_once| {
+            Command::Story(Story::Withdraw { at_once, on_paper: true })
+        }),
+        1 => any::<bool>().prop_map(|on_paper| Command::Story(Story::LogIn { on_paper })),
+        1 => list(Just(Deed::Enrol).boxed()).prop_map(Command::Story),
+        1 => change().prop_map(|kind| Command::Story(Story::Confirmed(kind, Deed::Nothing))),
     ]
     .boxed()
 }
 
 fn command() -> BoxedStrategy<Command> {
     let story = prop_oneof![
-        3 => purposes().prop_map(Story::Enrol),
-        5 => Just(Story::LogIn),
-        5 => any::<bool>().prop_map(|at_once| Story::Withdraw { at_once }),
+        4 => enrolment(),
+        4 => any::<bool>().prop_map(|on_paper| Story::LogIn { on_paper }),
+        5 => any::<(bool, bool)>().prop_map(|(at_once, on_paper)| {
+            Story::Withdraw { at_once, on_paper }
+        }),
         1 => deed().prop_map(Story::Meanwhile),
+        5 => (change(), deed()).prop_map(|(kind, deed)| Story::Confirmed(kind, deed)),
+        4 => list(deed()),
+        1 => Just(Story::UseUp),
         1 => Just(Story::Replay),
         1 => Just(Story::Crowd),
         1 => Just(Story::Collect),
+        1 => Just(Story::Unfinished),
         6 => wear(),
     ];
     prop_oneof![
         50 => request(),
         16 => wait().prop_map(Command::Wait),
         1 => Just(Command::Unlock),
-        1 => any::<Pick>().prop_map(|app| Command::OperatorDisable { app }),
+        1 => any::<Pick>().prop_map(|which| Command::OperatorDisable { which }),
         1 => Just(Command::ResetPin),
         1 => Just(Command::Restart),
         5 => Just(Command::Repeat),
@@ -139,11 +72,37 @@ fn command() -> BoxedStrategy<Command> {
     .boxed()
 }
 
+fn enrolment() -> BoxedStrategy<Story> {
+    prop_oneof![
+        3 => purposes().prop_map(Story::Enrol),
+        2 => purposes().prop_map(Story::EnrolCodes),
+    ]
+    .boxed()
+}
+
+/// `deed` is what may come between.
+fn list(deed: BoxedStrategy<Deed>) -> BoxedStrategy<Story> {
+    let fate = prop_oneof![
+        2 => Just(Fate::Finished),
+        2 => Just(Fate::Lost),
+        2 => Just(Fate::Held),
+        1 => Just(Fate::Lapsed),
+        1 => Just(Fate::Stolen),
+        2 => deed.prop_map(Fate::Overtaken),
+    ];
+    (prop::bool::weighted(0.3), fate)
+        .prop_map(|(is_first, fate)| Story::List { is_first, fate })
+        .boxed()
+}
+
 fn deed() -> BoxedStrategy<Deed> {
     prop_oneof![
-        Just(Deed::ChangePin),
-        Just(Deed::ResetPin),
-        Just(Deed::OperatorDisable)
+        6 => Just(Deed::Nothing),
+        1 => Just(Deed::ChangePin),
+        1 => Just(Deed::ResetPin),
+        1 => Just(Deed::OperatorDisable),
+        1 => Just(Deed::Enrol),
+        1 => Just(Deed::EnrolCodes),
     ]
     .boxed()
 }
@@ -154,15 +113,23 @@ fn request() -> BoxedStrategy<Command> {
         2 => (pick(), given()).prop_map(|(pin, given)| Command::SetPin { pin, given }),
         2 => (pick(), given()).prop_map(|(pin, given)| Command::ChangePin { pin, given }),
         2 => (0..4_u8).prop_map(|label| Command::Begin { label }),
-        4 => (pick(), typed(), purposes(), given()).prop_map(|(app, code, purposes, given)| {
-            Command::Confirm { app, code, purposes, given }
+        4 => (pick(), typed(), purposes(), given()).prop_map(|(which, code, purposes, given)| {
+            Command::Confirm { which, code, purposes, given }
         }),
-        3 => (pick(), switches(), given()).prop_map(|(app, (on, off), given)| {
-            Command::Switch { app, on, off, given }
+        2 => (0..2_u8, given()).prop_map(|(label, given)| Command::EnableCodes { label, given }),
+        3 => (codes(), given()).prop_map(|(which, given)| Command::CreateMore { which, given }),
+        3 => (recent(), prop::bool::weighted(0.1)).prop_map(|(back, by_stranger)| {
+            Command::Finish { back, by_stranger }
         }),
-        2 => (pick(), any::<bool>(), given()).prop_map(|(app, confirm_last, given)| {
-            Command::Disable { app, confirm_last, given }
+        3 => (pick(), switches(), given()).prop_map(|(which, (on, off), given)| {
+            Command::Switch { which, on, off, given }
         }),
+        2 => (pick(), any::<bool>(), prop::bool::weighted(0.1), given()).prop_map(
+            |(which, confirm_last, is_astray, given)| {
+                Command::Disable { which, confirm_last, is_astray, given }
+            },
+        ),
+        3 => consume().prop_map(Command::Consume),
         7 => kind().prop_map(|kind| Command::Create { kind }),
         10 => (recent(), given(), stages()).prop_map(|(confirmation, given, stages)| {
             Command::Submit { confirmation, given, stages }
@@ -209,13 +176,42 @@ fn kind() -> BoxedStrategy<Kind> {
         1 => Just(Kind::LoginAtOnce),
         4 => (0..4_u8).prop_map(Kind::Withdrawal),
         2 => Just(Kind::Custom),
-        1 => Just(Kind::SetPin),
-        1 => Just(Kind::ChangePin),
-        1 => any::<Pick>().prop_map(Kind::Enable),
-        2 => (any::<Pick>(), switches()).prop_map(|(app, (on, off))| Kind::Switch(app, on, off)),
-        1 => (any::<Pick>(), any::<bool>()).prop_map(|(app, last)| Kind::Disable(app, last)),
+        6 => change(),
     ]
     .boxed()
+}
+
+/// What a settings change is created for.
+fn change() -> BoxedStrategy<Kind> {
+    prop_oneof![
+        1 => Just(Kind::SetPin),
+        2 => Just(Kind::ChangePin),
+        2 => any::<Pick>().prop_map(Kind::Enable),
+        1 => Just(Kind::EnableCodes),
+        3 => (any::<Pick>(), switches()).prop_map(|(which, (on, off))| {
+            Kind::Switch(which, on, off)
+        }),
+        2 => (any::<Pick>(), any::<bool>()).prop_map(|(which, last)| Kind::Disable(which, last)),
+    ]
+    .boxed()
+}
+
+fn consume() -> BoxedStrategy<Consume> {
+    let mostly = prop::bool::weighted;
+    (recent(), mostly(0.8), typed(), any::<Pick>(), mostly(0.1))
+        .prop_map(|(confirmation, same, code, pin, by_stranger)| Consume {
+            confirmation,
+            same,
+            code,
+            pin,
+            by_stranger,
+        })
+        .boxed()
+}
+
+/// The set of backup codes, more often than not.
+fn codes() -> BoxedStrategy<Pick> {
+    prop_oneof![4 => Just(THE_CODES), 1 => any::<Pick>()].boxed()
 }
 
 fn given() -> BoxedStrategy<Given> {
@@ -229,8 +225,12 @@ fn given() -> BoxedStrategy<Given> {
         1 => Just(Flaw::Stranger),
         3 => Just(Flaw::Bare),
     ];
-    (any::<Pick>(), flaw)
-        .prop_map(|(pick, flaw)| Given { pick, flaw })
+    (any::<Pick>(), prop::bool::weighted(0.3), flaw)
+        .prop_map(|(pick, on_paper, flaw)| Given {
+            pick,
+            on_paper,
+            flaw,
+        })
         .boxed()
 }
 
@@ -244,7 +244,7 @@ fn typed() -> BoxedStrategy<Typed> {
         1 => Just(Typed::Earlier),
         1 => Just(Typed::Present),
         1 => Just(Typed::Next),
-        1 => Just(Typed::TooEarly),
+        1 => Just(Typed::Last),
     ]
     .boxed()
 }
@@ -259,6 +259,7 @@ fn wait() -> BoxedStrategy<Wait> {
         4 => (any::<Pick>(), any::<bool>()).prop_map(|(pick, just_before)| {
             Wait::End { pick, just_before }
         }),
+        1 => Just(Wait::List),
         1 => Just(Wait::Locks),
     ]
     .boxed()
@@ -274,9 +275,10 @@ fn wear() -> BoxedStrategy<Story> {
         Just(Worn::CodeOfEnrolment),
     ];
     let rounds = prop_oneof![8 => 1..3_u8, 3 => 3..7_u8, 1 => Just(21_u8)];
-    (what, rounds, any::<bool>())
-        .prop_map(|(what, rounds, patient)| Story::Wear {
+    (what, prop::bool::weighted(0.3), rounds, any::<bool>())
+        .prop_map(|(what, on_paper, rounds, patient)| Story::Wear {
             what,
+            on_paper,
             rounds,
             patient,
         })

@@ -10,8 +10,8 @@ use countersign_testkit::{
 use super::{
     command::{Command, Wait},
     listing::{Listing, listed},
-    reference::{Drawn, Said, State, Subject},
-    request::{Answer, Millis, Request, View, send, view_of_wire},
+    reference::{Drawn, Enrolled, Said, State, Subject},
+    request::{Answer, Change, Millis, Request, Settings, View, codes_seen, send, view_of_wire},
     tally::Tally,
     throttle::{DAY, HOUR, MINUTE, REQUEST_LIFE, SECOND, STEP},
     watch::{Exchange, Watch},
@@ -22,6 +22,8 @@ pub(crate) struct World {
     pub(crate) database: Database,
     pub(crate) platform: TestPlatform,
     pub(crate) client: Client,
+    /// Another caller.
+    stranger: Client,
     clock: TestClock,
     starts: u64,
 }
@@ -41,7 +43,7 @@ pub(crate) struct Player<'a> {
     pub(crate) model: Subject,
     watch: Watch,
     pub(crate) listing: Listing,
-    /// The apps whose codes the player does not have.
+    /// The apps and the papers that the player does not have.
     pub(crate) foreign: BTreeSet<String>,
     last: Option<Sent>,
     pub(crate) tally: Tally,
@@ -54,11 +56,21 @@ impl World {
         let platform = TestPlatform::start(&database, &clock, Options::default()).await?;
         Ok(Self {
             client: platform.client("model").await?,
+            stranger: platform.client("another-service").await?,
             database,
             platform,
             clock,
             starts: 1,
         })
+    }
+
+    /// The caller that does everything, or another one.
+    pub(crate) const fn client_for(&self, is_stranger: bool) -> &Client {
+        if is_stranger {
+            &self.stranger
+        } else {
+            &self.client
+        }
     }
 
     pub(crate) fn now(&self) -> Millis {
@@ -79,6 +91,7 @@ impl World {
         let next = TestPlatform::start(&self.database, &self.clock, options).await?;
         std::mem::replace(&mut self.platform, next).stop().await;
         self.client = self.platform.client("model").await?;
+        self.stranger = self.platform.client("another-service").await?;
         Ok(())
     }
 }
@@ -157,15 +170,21 @@ impl<'a> Player<'a> {
     /// Sends a request and compares.
     async fn ask(&mut self, request: Request, id: String) -> Result<(Request, Answer)> {
         let now = self.world.now();
-        let (answer, app) = self.send(&request, &id).await?;
+        let (answer, told) = send(self.world, &self.subject, &id, &request).await?;
         let drawn = match &answer {
-            Answer::Begun { id, .. } | Answer::Opened(View { id, .. }) => id.clone(),
-            _ => String::new(),
+            Answer::Begun { id, .. } | Answer::Opened(View { id, .. }) => Drawn {
+                id: id.clone(),
+                told: told.clone(),
+                ..Drawn::default()
+            },
+            Answer::Listed { id, list, .. } => Drawn {
+                id: id.clone(),
+                list: list.clone(),
+                told: told.clone(),
+            },
+            _ => Drawn::default(),
         };
-        if let Some(app) = &app {
-            self.watch.told(app.clone());
-        }
-        let said = self.model.answer(&request, Drawn { id: drawn, app }, now);
+        let said = self.model.answer(&request, drawn, now);
         let expected = &said.answer;
         ensure!(
             answer == *expected,
@@ -177,17 +196,15 @@ impl<'a> Player<'a> {
         self.watch.see(&Exchange {
             request: &request,
             answer: &answer,
+            told: &told,
             before: &self.listing,
             after: &after,
             now,
         })?;
         self.listing = after;
         self.compare_confirmation(&request, now).await?;
-        let is_by_caller = !matches!(
-            request,
-            Request::Unlock | Request::OperatorDisable { .. } | Request::ResetPin
-        );
-        if is_by_caller {
+        self.compare_codes(&request, now).await?;
+        if !request.is_by_operator() {
             self.last = Some(Sent {
                 request: request.clone(),
                 id,
@@ -205,12 +222,20 @@ impl<'a> Player<'a> {
         if !is_remembered {
             return self.ask(sent.request, sent.id).await;
         }
-        let (answer, _) = self.send(&sent.request, &sent.id).await?;
+        let (answer, _) = send(self.world, &self.subject, &sent.id, &sent.request).await?;
         let expected = match sent.said.answer.clone() {
             Answer::Begun { id, until, .. } => Answer::Begun {
                 id,
                 until,
                 has_secret: false,
+            },
+            Answer::Listed {
+                list, id, until, ..
+            } => Answer::Listed {
+                list,
+                id,
+                until,
+                has_codes: false,
             },
             other => other,
         };
@@ -226,27 +251,15 @@ impl<'a> Player<'a> {
         Ok((request, answer))
     }
 
-    async fn send(
-        &self,
-        request: &Request,
-        id: &str,
-    ) -> Result<(Answer, Option<countersign_testkit::App>)> {
-        let World {
-            platform, client, ..
-        } = &*self.world;
-        Box::pin(send(platform, client, &self.subject, id, request)).await
-    }
-
     /// Looks at the confirmation of the request, or else at the latest.
     async fn compare_confirmation(&mut self, request: &Request, now: Millis) -> Result<()> {
-        let named = match request {
-            Request::Submit { id, .. } | Request::Redeem { id, .. } | Request::Cancel { id } => {
-                self.model
-                    .confirmations
-                    .iter()
-                    .find(|other| other.id == *id)
-            }
-            _ => self.model.confirmations.last(),
+        let named = match request.confirmation() {
+            Some(id) => self
+                .model
+                .confirmations
+                .iter()
+                .find(|other| other.id == *id),
+            None => self.model.confirmations.last(),
         };
         let Some(confirmation) = named else {
             return Ok(());
@@ -273,6 +286,23 @@ impl<'a> Player<'a> {
             "after {request:?} it is {got:#?}, not {expected:#?}"
         );
         self.watch.look_at(&got)
+    }
+
+    /// Looks at the backup codes, where the request may have changed their lists.
+    async fn compare_codes(&self, after: &Request, now: Millis) -> Result<()> {
+        let is_about_lists = match after {
+            Request::Settings(Settings { change, .. }) => !matches!(change, Change::Switch { .. }),
+            other => matches!(other, Request::Finish { .. }) || other.is_by_operator(),
+        };
+        if is_about_lists {
+            let seen = codes_seen(&self.world.client, &self.subject).await?;
+            let expected = self.model.codes_seen(now);
+            ensure!(
+                seen == expected,
+                "after {after:?} the codes are {seen:?}, not {expected:?}"
+            );
+        }
+        Ok(())
     }
 
     /// One event for each change, numbered without a gap.
@@ -307,6 +337,10 @@ impl<'a> Player<'a> {
                 };
                 end - now - Millis::from(just_before)
             }
+            Wait::List => {
+                let last = self.lists_end().max().unwrap_or(now);
+                (last - now).max(SECOND)
+            }
             Wait::Locks => {
                 let last = self.locks().into_iter().max().unwrap_or(now);
                 (last - now).max(STEP)
@@ -316,13 +350,17 @@ impl<'a> Player<'a> {
 
     fn locks(&self) -> BTreeSet<Millis> {
         let now = self.world.now();
-        let apps = self
-            .model
-            .apps
-            .iter()
-            .flat_map(|app| app.throttles.values());
+        let identifiers = self.model.identifiers.iter();
+        let own = identifiers.flat_map(|found| found.throttles.values());
         let pin = self.model.pin.iter().map(|pin| &pin.throttle);
-        apps.chain(pin).filter_map(|run| run.lock(now)).collect()
+        own.chain(pin).filter_map(|run| run.lock(now)).collect()
+    }
+
+    /// The moments at which lists that wait lapse.
+    fn lists_end(&self) -> impl Iterator<Item = Millis> {
+        let paper = self.model.set().and_then(Enrolled::paper);
+        let waiting = paper.and_then(|paper| paper.waiting(self.world.now()));
+        waiting.map(|list| list.until).into_iter()
     }
 
     /// The moments at which something ends by itself.
@@ -335,7 +373,9 @@ impl<'a> Player<'a> {
                 .map(|confirmation| confirmation.ends()),
         );
         ends.extend(self.model.enrolment_failures.iter().map(|at| at + HOUR));
-        ends.extend(self.model.apps.iter().filter_map(|app| match app.state {
+        ends.extend(self.lists_end());
+        let identifiers = self.model.identifiers.iter();
+        ends.extend(identifiers.filter_map(|found| match found.state {
             State::Pending { until } => Some(until),
             State::Enabled | State::Capped => None,
         }));

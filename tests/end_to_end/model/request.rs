@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_testkit::v1::{ConfirmationState, Purpose};
+use countersign_testkit::{
+    App,
+    v1::{ConfirmationState, Purpose},
+};
 
 mod wire;
 
-pub(crate) use wire::{millis, send, view_of_wire};
+pub(crate) use wire::{codes_seen, millis, send, view_of_wire};
 
 /// Milliseconds since the epoch.
 pub(crate) type Millis = i64;
@@ -15,7 +18,14 @@ pub(crate) type Millis = i64;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Who {
     Pin,
-    App(String),
+    Identifier(String),
+}
+
+/// A kind of identifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Factor {
+    App,
+    Codes,
 }
 
 /// Whose proofs, and what was typed.
@@ -26,9 +36,14 @@ pub(crate) type Proofs = Vec<(Who, String)>;
 pub(crate) enum Change {
     FirstPin,
     OtherPin,
-    Enable {
+    EnableApp {
         id: String,
         purposes: BTreeSet<Purpose>,
+    },
+    EnableCodes,
+    /// It takes proofs only: no confirmation is created for it.
+    MoreCodes {
+        id: String,
     },
     Switch {
         id: String,
@@ -38,6 +53,28 @@ pub(crate) enum Change {
     Disable {
         id: String,
         confirm_last: bool,
+    },
+}
+
+/// A change of settings as it is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Settings {
+    pub(crate) change: Change,
+    pub(crate) by: By,
+    /// The new PIN, the new app's code, or what the codes are to be called.
+    pub(crate) typed: String,
+    /// Whose service is asked, where an identifier is to be disabled.
+    pub(crate) service: Factor,
+}
+
+/// What authorizes a change.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum By {
+    Proofs(Proofs),
+    /// A confirmation; a stranger is another caller than the one that created it.
+    Confirmation {
+        id: String,
+        by_stranger: bool,
     },
 }
 
@@ -53,14 +90,14 @@ pub(crate) enum Operation {
 /// A request by a caller, or an operator's deed.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Request {
-    /// `typed` is the new PIN, or the new app's code.
-    Settings {
-        change: Change,
-        typed: String,
-        proofs: Proofs,
-    },
+    Settings(Settings),
     Begin {
         label: String,
+    },
+    /// A stranger is another caller than the one that had the list made.
+    Finish {
+        list: String,
+        by_stranger: bool,
     },
     Create {
         operation: Operation,
@@ -92,12 +129,23 @@ pub(crate) enum Answer {
         reason: String,
         retry_in: Option<Millis>,
     },
+    /// `LAST_CODE_RESERVED`, with how many codes are left.
+    Reserved {
+        left: usize,
+    },
     Done,
     Rejected,
     Begun {
         id: String,
         until: Millis,
         has_secret: bool,
+    },
+    /// A list of backup codes that waits to be finished.
+    Listed {
+        list: String,
+        id: String,
+        until: Millis,
+        has_codes: bool,
     },
     NotRequired,
     EnrolmentRequired {
@@ -115,6 +163,15 @@ pub(crate) enum Answer {
     },
     /// Redeemed, or cancelled.
     Now(View),
+}
+
+/// What the answer showed once and never again.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Told {
+    #[default]
+    Nothing,
+    App(App),
+    Codes(Vec<String>),
 }
 
 /// A confirmation as it is shown.
@@ -140,6 +197,42 @@ pub(crate) struct StageView {
 pub(crate) struct OptionView {
     pub(crate) usable: bool,
     pub(crate) usable_from: Option<Millis>,
+}
+
+/// What BackupCodeService.GetStatus shows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct CodesSeen {
+    pub(crate) set: Option<String>,
+    pub(crate) total: usize,
+    /// The list that waits, and until when.
+    pub(crate) waiting: Option<(String, Millis)>,
+}
+
+impl Request {
+    /// Whether it is an operator's deed.
+    pub(crate) const fn is_by_operator(&self) -> bool {
+        matches!(
+            self,
+            Self::Unlock | Self::OperatorDisable { .. } | Self::ResetPin
+        )
+    }
+
+    /// The confirmation that it is about.
+    pub(crate) fn confirmation(&self) -> Option<&String> {
+        match self {
+            Self::Submit { id, .. } | Self::Redeem { id, .. } | Self::Cancel { id } => Some(id),
+            Self::Settings(asked) => match &asked.by {
+                By::Proofs(_) => None,
+                By::Confirmation { id, .. } => Some(id),
+            },
+            Self::Begin { .. }
+            | Self::Finish { .. }
+            | Self::Create { .. }
+            | Self::Unlock
+            | Self::OperatorDisable { .. }
+            | Self::ResetPin => None,
+        }
+    }
 }
 
 /// A refusal that waiting does not help.

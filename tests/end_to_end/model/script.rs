@@ -3,17 +3,20 @@
 use std::collections::BTreeSet;
 
 use countersign_testkit::{
-    Timestamp, new_request_id,
+    new_request_id,
     v1::{ConfirmationState, Purpose},
 };
 
 use super::{
-    command::{Command, Flaw, Given, Kind, Pick, Purposes, Stages, Typed},
+    command::{
+        ANY_EVER, Command, Consume, Flaw, Given, Kind, Pick, Purposes, Stages, THE_CODES, Typed,
+    },
     player::Player,
-    reference::{Confirmation, Enrolled, Path, code_of},
-    request::{Change, Operation, Proofs, Request, Who},
-    throttle::STEP,
+    reference::{Confirmation, Enrolled, Path},
+    request::{By, Change, Factor, Operation, Proofs, Request, Settings, Who},
 };
+
+mod typed;
 
 /// PINs that may be chosen.
 const PINS: [&str; 4] = ["850374", "274901", "68105437", "937150"];
@@ -26,44 +29,21 @@ const FIRST_OF_ALL: Command = Command::Create {
 impl Player<'_> {
     /// The request that a command means now.
     pub(crate) fn request(&self, command: &Command) -> Option<Request> {
-        let pin = |pick: Pick| PINS[usize::from(pick) % PINS.len()].to_owned();
         Some(match command {
-            Command::SetPin { pin: new, given } => {
-                self.settings(Change::FirstPin, pin(*new), *given)
-            }
-            Command::ChangePin { pin: new, given } => {
-                self.settings(Change::OtherPin, pin(*new), *given)
-            }
             Command::Begin { label } => Request::Begin {
-                label: ["", "phone", "tablet", "key"][usize::from(*label) % 4].to_owned(),
+                label: label_of(*label),
             },
-            Command::Confirm {
-                app,
-                code,
-                purposes,
-                given,
-            } => {
-                let id = self.pending(*app);
-                let typed = self.typed(&Who::App(id.clone()), *code);
-                let purposes = set(*purposes);
-                self.settings(Change::Enable { id, purposes }, typed, *given)
-            }
-            Command::Switch {
-                app,
-                on,
-                off,
-                given,
-            } => {
-                let (id, on, off) = (self.counting(*app), set(*on), set(*off));
-                self.settings(Change::Switch { id, on, off }, String::new(), *given)
-            }
-            Command::Disable {
-                app,
-                confirm_last,
-                given,
-            } => {
-                let (id, confirm_last) = (self.counting(*app), *confirm_last);
-                self.settings(Change::Disable { id, confirm_last }, String::new(), *given)
+            Command::Finish { back, by_stranger } => {
+                let lists = &self.model.lists;
+                let back = usize::from(*back) % lists.len().max(1);
+                Request::Finish {
+                    list: lists
+                        .iter()
+                        .rev()
+                        .nth(back)
+                        .map_or_else(new_request_id, Clone::clone),
+                    by_stranger: *by_stranger,
+                }
             }
             Command::Create { kind } => Request::Create {
                 operation: self.operation(*kind),
@@ -75,6 +55,10 @@ impl Player<'_> {
                 stages,
             } => match self.submit(*confirmation, *given, *stages) {
                 Some(submit) => submit,
+                None => return self.request(&FIRST_OF_ALL),
+            },
+            Command::Consume(consume) => match self.consume(*consume) {
+                Some(settings) => settings,
                 None => return self.request(&FIRST_OF_ALL),
             },
             Command::Redeem { confirmation, same } => {
@@ -95,24 +79,111 @@ impl Player<'_> {
                     .map_or_else(new_request_id, |found| found.id.clone()),
             },
             Command::Unlock => Request::Unlock,
-            Command::OperatorDisable { app } => Request::OperatorDisable {
-                id: self.counting(*app),
+            Command::OperatorDisable { which } => Request::OperatorDisable {
+                id: self.counting(*which),
             },
             Command::ResetPin => Request::ResetPin,
             Command::Wait(_) | Command::Restart | Command::Repeat | Command::Story(_) => {
                 return None;
             }
+            settings => return self.settings(settings),
         })
     }
 
-    fn settings(&self, change: Change, typed: String, given: Given) -> Request {
+    /// A change of settings with its proofs.
+    fn settings(&self, command: &Command) -> Option<Request> {
+        let (change, typed, given) = match command {
+            Command::SetPin { pin, given } => (Change::FirstPin, pin_of(*pin), given),
+            Command::ChangePin { pin, given } => (Change::OtherPin, pin_of(*pin), given),
+            Command::Confirm {
+                which,
+                code,
+                purposes,
+                given,
+            } => {
+                let id = self.pending(*which);
+                let typed = self.typed(&Who::Identifier(id.clone()), *code);
+                let purposes = set(*purposes);
+                (Change::EnableApp { id, purposes }, typed, given)
+            }
+            Command::EnableCodes { label, given } => (Change::EnableCodes, label_of(*label), given),
+            Command::CreateMore { which, given } => {
+                let id = self.counting(*which);
+                (Change::MoreCodes { id }, String::new(), given)
+            }
+            Command::Switch {
+                which,
+                on,
+                off,
+                given,
+            } => {
+                let (id, on, off) = (self.counting(*which), set(*on), set(*off));
+                (Change::Switch { id, on, off }, String::new(), given)
+            }
+            Command::Disable {
+                which,
+                confirm_last,
+                given,
+                ..
+            } => {
+                let (id, confirm_last) = (self.counting(*which), *confirm_last);
+                (Change::Disable { id, confirm_last }, String::new(), given)
+            }
+            _ => return None,
+        };
+        let is_astray = matches!(
+            command,
+            Command::Disable {
+                is_astray: true,
+                ..
+            }
+        );
         let paths = self.model.paths_of(&change, self.world.now());
-        let proofs = self.proofs(&paths, given);
-        Request::Settings {
+        Some(Request::Settings(Settings {
+            service: self.service(&change, is_astray),
+            by: By::Proofs(self.proofs(&paths, *given)),
             change,
             typed,
-            proofs,
+        }))
+    }
+
+    /// The service that disables identifiers of this kind, or another one.
+    fn service(&self, change: &Change, is_astray: bool) -> Factor {
+        let Change::Disable { id, .. } = change else {
+            return Factor::App;
+        };
+        let is_set = self.model.set().is_some_and(|set| set.id == *id);
+        if is_set == is_astray {
+            Factor::App
+        } else {
+            Factor::Codes
         }
+    }
+
+    /// The settings change of a confirmation, by that confirmation.
+    fn consume(&self, consume: Consume) -> Option<Request> {
+        let found = self.recent_change(consume.confirmation)?;
+        let change = match &found.operation {
+            Operation::Settings(change) if consume.same => change.clone(),
+            Operation::Settings(change) => change_other_than(change),
+            Operation::Login(_) | Operation::Withdrawal(_) | Operation::Custom(_) => {
+                Change::OtherPin
+            }
+        };
+        let typed = match &change {
+            Change::FirstPin | Change::OtherPin => pin_of(consume.pin),
+            Change::EnableApp { id, .. } => self.typed(&Who::Identifier(id.clone()), consume.code),
+            _ => String::new(),
+        };
+        Some(Request::Settings(Settings {
+            service: self.service(&change, false),
+            by: By::Confirmation {
+                id: found.id.clone(),
+                by_stranger: consume.by_stranger,
+            },
+            change,
+            typed,
+        }))
     }
 
     fn submit(&self, confirmation: Pick, given: Given, stages: Stages) -> Option<Request> {
@@ -140,17 +211,18 @@ impl Player<'_> {
             Kind::Custom => Operation::Custom(0),
             Kind::SetPin => Operation::Settings(Change::FirstPin),
             Kind::ChangePin => Operation::Settings(Change::OtherPin),
-            Kind::Enable(app) => Operation::Settings(Change::Enable {
-                id: self.pending(app),
-                purposes: set(app),
+            Kind::Enable(which) => Operation::Settings(Change::EnableApp {
+                id: self.pending(which),
+                purposes: set(which),
             }),
-            Kind::Switch(app, on, off) => Operation::Settings(Change::Switch {
-                id: self.counting(app),
+            Kind::EnableCodes => Operation::Settings(Change::EnableCodes),
+            Kind::Switch(which, on, off) => Operation::Settings(Change::Switch {
+                id: self.counting(which),
                 on: set(on),
                 off: set(off),
             }),
-            Kind::Disable(app, confirm_last) => Operation::Settings(Change::Disable {
-                id: self.counting(app),
+            Kind::Disable(which, confirm_last) => Operation::Settings(Change::Disable {
+                id: self.counting(which),
                 confirm_last,
             }),
         }
@@ -159,34 +231,47 @@ impl Player<'_> {
     /// The proofs of one of these paths, but for the flaw.
     fn proofs(&self, paths: &[Path], given: Given) -> Proofs {
         let pick = usize::from(given.pick);
+        let path = paths.get(pick / 4 % paths.len().max(1));
+        let paper = self.model.set().filter(|_| given.on_paper);
+        let paper = paper.map(Enrolled::who);
         let mut whose: Vec<Who> = Vec::new();
-        for stage in paths
-            .get(pick / 4 % paths.len().max(1))
-            .into_iter()
-            .flatten()
-        {
+        for stage in path.into_iter().flatten() {
             let options: Vec<&Who> = stage.iter().collect();
             if !whose.iter().any(|who| stage.contains(who)) {
-                whose.push(options[pick % options.len()].clone());
+                let picked = options[pick % options.len()].clone();
+                let paper = paper.clone().filter(|paper| stage.contains(paper));
+                whose.push(paper.unwrap_or(picked));
             }
         }
         let mut typed: Vec<(Who, Typed)> =
             whose.into_iter().map(|who| (who, Typed::Right)).collect();
+        self.flaw(&mut typed, given.flaw);
+        typed.truncate(4);
+        typed
+            .into_iter()
+            .map(|(who, how)| {
+                let typed = self.typed(&who, how);
+                (who, typed)
+            })
+            .collect()
+    }
+
+    fn flaw(&self, typed: &mut Vec<(Who, Typed)>, flaw: Flaw) {
         let mut more = |who: Who, how: Typed| {
             if typed.iter().all(|(other, _)| *other != who) {
                 typed.push((who, how));
             }
         };
-        match given.flaw {
+        match flaw {
             Flaw::None => {}
             Flaw::More(pick, how) => {
-                let apps = &self.model.apps;
-                if let Some(app) = apps.get(usize::from(pick) % apps.len().max(1)) {
-                    more(app.who(), how);
+                let all = &self.model.identifiers;
+                if let Some(found) = all.get(usize::from(pick) % all.len().max(1)) {
+                    more(found.who(), how);
                 }
             }
             Flaw::MorePin(how) => more(Who::Pin, how),
-            Flaw::Stranger => more(Who::App(new_request_id()), Typed::Right),
+            Flaw::Stranger => more(Who::Identifier(new_request_id()), Typed::Right),
             Flaw::Bare => typed.clear(),
             Flaw::Each(how) => typed.iter_mut().for_each(|(_, typed)| *typed = how),
             Flaw::One(pick, how) => {
@@ -201,107 +286,33 @@ impl Player<'_> {
                 }
             }
         }
-        typed.truncate(4);
-        typed
-            .into_iter()
-            .map(|(who, how)| {
-                let typed = self.typed(&who, how);
-                (who, typed)
-            })
-            .collect()
     }
 
-    /// What is typed. A player who does not have an app types what is wrong for sure, or a code
-    /// that was seen and is burned.
-    fn typed(&self, who: &Who, how: Typed) -> String {
-        match who {
-            Who::Pin => self.typed_pin(how),
-            Who::App(id) => self.model.app(id).map_or_else(
-                || "000000".to_owned(),
-                |app| {
-                    let has_app = !self.foreign.contains(id);
-                    match how {
-                        Typed::Malformed | Typed::Wrong | Typed::Burned => {
-                            self.typed_code(app, how)
-                        }
-                        how if has_app => self.typed_code(app, how),
-                        _ => self.typed_code(app, Typed::Wrong),
-                    }
-                },
-            ),
-        }
-    }
-
-    fn typed_pin(&self, how: Typed) -> String {
-        let right = self
-            .model
-            .pin
-            .as_ref()
-            .map_or(PINS[0], |pin| pin.digits.as_str());
-        let other = PINS
-            .into_iter()
-            .find(|pin| *pin != right)
-            .unwrap_or_default();
-        match how {
-            Typed::Wrong | Typed::Burned | Typed::TooEarly => other.to_owned(),
-            Typed::Malformed => format!("{}x", &right[1..]),
-            Typed::Spaced => format!("{} {}", &right[..3], &right[3..]),
-            Typed::Right | Typed::Earlier | Typed::Present | Typed::Next => right.to_owned(),
-        }
-    }
-
-    fn typed_code(&self, app: &Enrolled, how: Typed) -> String {
-        let now = self.world.now();
-        let step = now / STEP;
-        let first_unused = (step - 1)
-            .max(app.last_step.map_or(0, |last| last + 1))
-            .min(step + 1);
-        let code = |step| code_of(&app.app, step);
-        match how {
-            Typed::Right => code(first_unused),
-            Typed::Spaced => {
-                let code = code(first_unused);
-                format!(" {} {}-", &code[..3], &code[3..])
-            }
-            Typed::Wrong => app.app.wrong_code(Timestamp::from_millis(now)),
-            Typed::Malformed => format!("{}x", &code(first_unused)[1..]),
-            Typed::Burned => code(app.last_step.unwrap_or(step - 2)),
-            Typed::Earlier => code(step - 1),
-            Typed::Present => code(step),
-            Typed::Next => code(step + 1),
-            Typed::TooEarly => code(step + 2),
-        }
-    }
-
-    /// The latest enrolment; now and then any app there ever was.
+    /// The latest enrolment of an app; now and then any identifier there ever was.
     fn pending(&self, pick: Pick) -> String {
         let now = self.world.now();
-        let pending: Vec<&Enrolled> = self
-            .model
-            .apps
-            .iter()
-            .rev()
-            .filter(|app| app.is_pending(now))
-            .collect();
+        let is_pending = |found: &&Enrolled| found.is_pending(now) && found.factor() == Factor::App;
+        let latest = self.model.identifiers.iter().rev();
+        let pending: Vec<&Enrolled> = latest.filter(is_pending).collect();
         self.one_of(&pending, pick)
     }
 
-    /// An app that counts; now and then any app there ever was.
+    /// An identifier that counts; now and then any there ever was.
     fn counting(&self, pick: Pick) -> String {
         let counting: Vec<&Enrolled> = self.model.counting().collect();
         self.one_of(&counting, pick)
     }
 
     fn one_of(&self, likely: &[&Enrolled], pick: Pick) -> String {
-        let pick = usize::from(pick);
-        let ever: Vec<&Enrolled> = self.model.apps.iter().chain(&self.model.gone).collect();
-        let from = if pick % 8 == 7 || likely.is_empty() {
-            &ever
-        } else {
-            likely
+        let ever = self.model.identifiers.iter().chain(&self.model.gone);
+        let from: Vec<&Enrolled> = match pick % 8 {
+            THE_CODES => self.model.set().into_iter().collect(),
+            ANY_EVER => ever.collect(),
+            _ if likely.is_empty() => ever.collect(),
+            _ => likely.to_vec(),
         };
-        let found = from.get(pick / 8 % from.len().max(1));
-        found.map_or_else(new_request_id, |app| app.id().to_owned())
+        let found = from.get(usize::from(pick) / 8 % from.len().max(1));
+        found.map_or_else(new_request_id, |found| found.id.clone())
     }
 
     /// The latest confirmation in a state, if there is one; else, and for other picks, one of the
@@ -313,6 +324,23 @@ impl Player<'_> {
         let back = usize::from(pick) % self.model.confirmations.len().max(1);
         latest.clone().find(is_likely).or(latest.clone().nth(back))
     }
+
+    /// The latest confirmation of a settings change, or another one as for [`Self::recent`].
+    fn recent_change(&self, pick: Pick) -> Option<&Confirmation> {
+        let is_change = |found: &&Confirmation| matches!(found.operation, Operation::Settings(_));
+        let mut latest = self.model.confirmations.iter().rev();
+        latest
+            .find(|found| pick == 0 && is_change(found))
+            .or_else(|| self.recent(pick, ConfirmationState::Approved))
+    }
+}
+
+fn pin_of(pick: Pick) -> String {
+    PINS[usize::from(pick) % PINS.len()].to_owned()
+}
+
+fn label_of(pick: Pick) -> String {
+    ["", "phone", "tablet", "key"][usize::from(pick) % 4].to_owned()
 }
 
 /// The purposes of these bits.
@@ -332,5 +360,30 @@ fn other_than(operation: &Operation) -> Operation {
         Operation::Withdrawal(number) => Operation::Withdrawal(number + 1),
         Operation::Custom(number) => Operation::Custom(number + 1),
         Operation::Settings(_) => Operation::Settings(Change::FirstPin),
+    }
+}
+
+/// A change that differs in one detail, where it has any.
+fn change_other_than(change: &Change) -> Change {
+    match change.clone() {
+        Change::Switch { id, on, off } => Change::Switch {
+            id,
+            on: off,
+            off: on,
+        },
+        Change::Disable { id, confirm_last } => Change::Disable {
+            id,
+            confirm_last: !confirm_last,
+        },
+        Change::EnableApp { id, purposes } => Change::EnableApp {
+            id,
+            purposes: if purposes.is_empty() {
+                set(1)
+            } else {
+                BTreeSet::new()
+            },
+        },
+        Change::OtherPin => Change::FirstPin,
+        Change::FirstPin | Change::EnableCodes | Change::MoreCodes { .. } => Change::OtherPin,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
 
-use super::request::{Answer, Change, Request};
+use super::request::{Answer, By, Change, Factor, Request};
 
 /// Set to see it.
 const TALLY: &str = "COUNTERSIGN_TEST_TALLY";
@@ -46,26 +46,38 @@ impl Tally {
 }
 
 fn name(request: &Request, answer: &Answer) -> String {
-    let asked = match request {
-        Request::Settings { change, .. } => match change {
-            Change::FirstPin => "SetPin",
-            Change::OtherPin => "ChangePin",
-            Change::Enable { .. } => "ConfirmEnable",
-            Change::Switch { .. } => "SetPurposes",
-            Change::Disable { .. } => "Disable",
+    let mut asked = match request {
+        Request::Settings(asked) => match (&asked.change, asked.service) {
+            (Change::FirstPin, _) => "SetPin",
+            (Change::OtherPin, _) => "ChangePin",
+            (Change::EnableApp { .. }, _) => "ConfirmEnable",
+            (Change::EnableCodes, _) => "Enable",
+            (Change::MoreCodes { .. }, _) => "CreateMore",
+            (Change::Switch { .. }, _) => "SetPurposes",
+            (Change::Disable { .. }, Factor::App) => "Disable",
+            (Change::Disable { .. }, Factor::Codes) => "Disable codes",
         },
+        Request::Finish { .. } => "Finish",
         Request::Begin { .. } => "BeginEnable",
         Request::Create { .. } => "Create",
         Request::Submit { .. } => "SubmitProof",
         Request::Redeem { .. } => "Redeem",
         Request::Cancel { .. } => "Cancel",
         Request::Unlock | Request::OperatorDisable { .. } | Request::ResetPin => "operator",
-    };
+    }
+    .to_owned();
+    if let Request::Settings(settings) = request
+        && matches!(settings.by, By::Confirmation { .. })
+    {
+        asked.push_str(" by confirmation");
+    }
     let answered = match answer {
         Answer::Refused { reason, .. } => reason.clone(),
+        Answer::Reserved { .. } => "LAST_CODE_RESERVED".to_owned(),
         Answer::Done => "done".to_owned(),
         Answer::Rejected => "rejected".to_owned(),
         Answer::Begun { .. } => "begun".to_owned(),
+        Answer::Listed { .. } => "list".to_owned(),
         Answer::NotRequired => "NOT_REQUIRED".to_owned(),
         Answer::EnrolmentRequired { .. } => "ENROLMENT_REQUIRED".to_owned(),
         Answer::Denied { retry_at: Some(_) } => "denied for a time".to_owned(),

@@ -17,7 +17,11 @@ pub(crate) const ATTEMPTS: i32 = 5;
 pub(crate) const PENDING_CONFIRMATIONS: usize = 10;
 /// How long an enrolment may take.
 pub(crate) const ENROLMENT_LIFE: Millis = 10 * MINUTE;
-/// Enrolments that may be unfinished.
+/// Codes on a list.
+pub(crate) const CODES: usize = 10;
+/// How long a list of backup codes may wait to be finished.
+pub(crate) const LIST_LIFE: Millis = 15 * MINUTE;
+/// Enrolments that may be unfinished, of whatever kind.
 pub(crate) const PENDING_ENROLMENTS: usize = 3;
 /// Authenticator apps that one subject may have.
 pub(crate) const APPS: usize = 5;

@@ -3,30 +3,32 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context, Result, bail, ensure};
-use countersign_testkit::{
-    App,
-    v1::{ConfirmationState, IdentifierState, Purpose},
-};
+use anyhow::{Context, Result, ensure};
+use countersign_testkit::{App, v1::Purpose};
 
 use super::{
-    listing::{AppSeen, Listing},
+    listing::Listing,
     reference::step_typed,
-    request::{Answer, Change, Millis, Operation, Proofs, Request, View, Who},
+    request::{Answer, By, Change, Millis, Proofs, Request, Settings, Told, View, Who},
     throttle::{CAP, lock_after},
 };
+
+mod confirmed;
+mod paper;
+mod settings;
+
+use confirmed::Confirmed;
+use paper::{Aim, Made, Paper};
 
 /// What was seen of one subject.
 #[derive(Default)]
 pub(crate) struct Watch {
     apps: BTreeMap<String, App>,
+    paper: Paper,
     pin: String,
-    /// Every code that was ever accepted.
+    /// Every code of an app that was ever accepted.
     spent: BTreeSet<(String, i64)>,
-    /// Who gave an accepted proof for a confirmation.
-    proved: BTreeMap<String, BTreeSet<Who>>,
-    states: BTreeMap<String, ConfirmationState>,
-    redeemed: BTreeSet<String>,
+    confirmed: Confirmed,
     /// Failures in a row. The PIN's count for whatever purpose.
     runs: BTreeMap<(Who, Purpose), u32>,
 }
@@ -35,100 +37,161 @@ pub(crate) struct Watch {
 pub(crate) struct Exchange<'a> {
     pub(crate) request: &'a Request,
     pub(crate) answer: &'a Answer,
+    pub(crate) told: &'a Told,
     pub(crate) before: &'a Listing,
     pub(crate) after: &'a Listing,
     pub(crate) now: Millis,
 }
 
 impl Watch {
-    /// An app was told its seed.
-    pub(crate) fn told(&mut self, app: App) {
-        self.apps.insert(app.id.clone(), app);
-    }
-
     /// Looks at an exchange.
     pub(crate) fn see(&mut self, seen: &Exchange<'_>) -> Result<()> {
+        if let Told::App(app) = seen.told {
+            self.apps.insert(app.id.clone(), app.clone());
+        }
         match (seen.request, seen.answer) {
-            (
-                Request::Settings {
-                    change,
-                    typed,
-                    proofs,
-                },
-                Answer::Done,
-            ) => {
-                self.accept(proofs, Purpose::Other, seen.now)?;
-                match change {
-                    Change::Enable { id, .. } => {
-                        let own = vec![(Who::App(id.clone()), typed.clone())];
-                        self.accept(&own, Purpose::Other, seen.now)?;
-                    }
-                    Change::FirstPin | Change::OtherPin => {
-                        self.pin.clone_from(typed);
-                        self.runs.retain(|(who, _), _| *who != Who::Pin);
-                    }
-                    Change::Switch { .. } | Change::Disable { .. } => {}
+            (Request::Settings(asked), Answer::Done | Answer::Listed { .. }) => {
+                self.is_changed(asked, seen)?;
+            }
+            (Request::Settings(asked), Answer::Rejected) => {
+                if let By::Proofs(proofs) = &asked.by {
+                    self.reject(proofs, Aim::of(&asked.change), seen)?;
                 }
             }
-            (Request::Settings { proofs, .. }, Answer::Rejected) => {
-                self.reject(proofs, Purpose::Other, seen)?;
+            (Request::Finish { list, by_stranger }, Answer::Done) => {
+                ensure!(!by_stranger, "a stranger finished a list");
+                self.paper.finish(list, seen.before, seen.now)?;
             }
             (Request::Submit { id, proofs }, Answer::Submitted { accepted, after }) => {
+                let aim = Aim::from(after.purpose);
                 if *accepted {
-                    self.accept(proofs, after.purpose, seen.now)?;
+                    self.accept(proofs, aim, seen.now)?;
                     let whose = proofs.iter().map(|(who, _)| who.clone());
-                    self.proved.entry(id.clone()).or_default().extend(whose);
+                    self.confirmed.prove(id, whose);
                 } else {
-                    self.reject(proofs, after.purpose, seen)?;
+                    self.reject(proofs, aim, seen)?;
                 }
             }
             (Request::Unlock, Answer::Done) => {
                 self.runs.retain(|(who, _), _| seen.before.is_capped(who));
             }
-            (Request::ResetPin, Answer::Done) => self.runs.retain(|(who, _), _| *who != Who::Pin),
+            (Request::ResetPin, Answer::Done) => {
+                self.runs.retain(|(who, _), _| *who != Who::Pin);
+                self.paper.void_waiting();
+            }
+            (Request::OperatorDisable { .. }, Answer::Done) => self.paper.void_waiting(),
             (Request::Create { operation, .. }, Answer::NotRequired) => {
-                not_required_by_choice_only(operation, seen.before)?;
+                settings::not_required_by_choice_only(operation, seen.before)?;
+            }
+            (Request::Create { operation, .. }, Answer::Opened(view)) => {
+                self.confirmed.open(&view.id, operation);
             }
             _ => {}
         }
         if let Answer::Opened(view) | Answer::Submitted { after: view, .. } | Answer::Now(view) =
             seen.answer
         {
-            self.look_at(view)?;
+            self.confirmed.look_at(view)?;
         }
-        identifiers_live_forward(seen.before, seen.after)
+        self.paper.agrees_with(seen.after, seen.now)?;
+        settings::identifiers_live_forward(seen.before, seen.after)?;
+        settings::purposes_change_as_asked(seen)?;
+        settings::a_way_out_is_kept(seen)
+    }
+
+    /// Looks at a confirmation.
+    pub(crate) fn look_at(&mut self, view: &View) -> Result<()> {
+        self.confirmed.look_at(view)
+    }
+
+    /// A change of settings that was made: what proved it, and what it leads to.
+    fn is_changed(&mut self, asked: &Settings, seen: &Exchange<'_>) -> Result<()> {
+        let whose: BTreeSet<Who> = match &asked.by {
+            By::Proofs(proofs) => {
+                self.accept(proofs, Aim::of(&asked.change), seen.now)?;
+                proofs.iter().map(|(who, _)| who.clone()).collect()
+            }
+            By::Confirmation { id, by_stranger } => {
+                ensure!(!by_stranger, "a stranger used a confirmation");
+                self.confirmed.consume(id, &asked.change)?
+            }
+        };
+        let by_identifier = whose.iter().any(|who| *who != Who::Pin);
+        ensure!(
+            by_identifier || seen.before.counting().next().is_none(),
+            "{asked:?} was done by {whose:?} alone"
+        );
+        match &asked.change {
+            Change::EnableApp { id, .. } => {
+                let own = vec![(Who::Identifier(id.clone()), asked.typed.clone())];
+                self.accept(&own, Purpose::Other.into(), seen.now)?;
+                self.paper.void_waiting();
+            }
+            Change::FirstPin | Change::OtherPin => {
+                self.pin.clone_from(&asked.typed);
+                self.runs.retain(|(who, _), _| *who != Who::Pin);
+                self.paper.void_waiting();
+            }
+            Change::Disable { .. } => self.paper.void_waiting(),
+            Change::EnableCodes | Change::MoreCodes { .. } => {
+                let (
+                    Answer::Listed {
+                        list, id, until, ..
+                    },
+                    Told::Codes(codes),
+                ) = (seen.answer, seen.told)
+                else {
+                    anyhow::bail!("{:?} without codes", seen.answer);
+                };
+                self.paper.made(Made {
+                    set: id,
+                    list,
+                    codes,
+                    until: *until,
+                    held_by: match &asked.by {
+                        By::Proofs(proofs) => proofs,
+                        By::Confirmation { .. } => &[],
+                    },
+                    by_identifier,
+                })?;
+            }
+            Change::Switch { .. } => {}
+        }
+        Ok(())
     }
 
     /// No code is accepted twice, nor one of a step before another that was; a success ends the
     /// run of its own purpose.
-    fn accept(&mut self, proofs: &Proofs, purpose: Purpose, now: Millis) -> Result<()> {
+    fn accept(&mut self, proofs: &Proofs, aim: Aim<'_>, now: Millis) -> Result<()> {
         for (who, typed) in proofs {
-            match who {
+            let id = match who {
                 Who::Pin => {
                     ensure!(*typed == self.pin, "another PIN was accepted");
                     self.runs.retain(|(who, _), _| *who != Who::Pin);
+                    continue;
                 }
-                Who::App(id) => {
-                    let app = self
-                        .apps
-                        .get(id)
-                        .context("a code of nobody's was accepted")?;
+                Who::Identifier(id) => id,
+            };
+            match self.apps.get(id) {
+                Some(app) => {
                     let step = step_typed(app, typed, now).context("a wrong code was accepted")?;
                     ensure!(Some(step) > self.last_step(id), "a code was accepted twice");
                     self.spent.insert((id.clone(), step));
-                    self.runs.remove(&(who.clone(), purpose));
                 }
+                None => self.paper.accept(id, typed, aim, now)?,
             }
+            self.runs.remove(&(who.clone(), aim.purpose));
         }
         Ok(())
     }
 
     /// Each wrong proof that is looked at counts, and nothing else does: the fifth in a row locks,
     /// each next fifth for longer, and the hundredth disables.
-    fn reject(&mut self, proofs: &Proofs, purpose: Purpose, seen: &Exchange<'_>) -> Result<()> {
+    fn reject(&mut self, proofs: &Proofs, aim: Aim<'_>, seen: &Exchange<'_>) -> Result<()> {
+        let purpose = aim.purpose;
         for (who, typed) in proofs {
             if !seen.before.is_looked_at(who, purpose, seen.now)
-                || self.is_right(who, typed, seen.now)
+                || self.is_right(who, typed, aim, seen.now)
             {
                 continue;
             }
@@ -157,12 +220,17 @@ impl Watch {
         Ok(())
     }
 
-    fn is_right(&self, who: &Who, typed: &str, now: Millis) -> bool {
-        match who {
-            Who::Pin => typed == self.pin,
-            Who::App(id) => self.apps.get(id).is_some_and(|app| {
-                step_typed(app, typed, now).is_some_and(|step| Some(step) > self.last_step(id))
-            }),
+    fn is_right(&self, who: &Who, typed: &str, aim: Aim<'_>, now: Millis) -> bool {
+        let id = match who {
+            Who::Pin => return typed == self.pin,
+            Who::Identifier(id) => id,
+        };
+        match self.apps.get(id) {
+            Some(app) => {
+                let step = step_typed(app, typed, now);
+                step.is_some_and(|step| Some(step) > self.last_step(id))
+            }
+            None => self.paper.is_right(id, typed, aim, now),
         }
     }
 
@@ -170,92 +238,4 @@ impl Watch {
         let own = self.spent.iter().filter(|(other, _)| other == id);
         own.map(|(_, step)| *step).max()
     }
-
-    /// Confirmations live forward; approved means every stage of a path was proved; redeemed is
-    /// once.
-    pub(crate) fn look_at(&mut self, view: &View) -> Result<()> {
-        use ConfirmationState::{Approved, Cancelled, Expired, Failed, Pending, Redeemed};
-        let before = self.states.insert(view.id.clone(), view.state);
-        let is_forward = match before {
-            None => view.state == Pending,
-            Some(Pending) => true,
-            Some(Approved) => matches!(view.state, Approved | Redeemed | Expired | Cancelled),
-            Some(ended) => view.state == ended,
-        };
-        ensure!(
-            is_forward,
-            "a confirmation went from {before:?} to {:?}",
-            view.state
-        );
-        ensure!(
-            (view.attempts_left == 0) == (view.state == Failed)
-                && (0..=5).contains(&view.attempts_left),
-            "{} attempts are left of one that is {:?}",
-            view.attempts_left,
-            view.state
-        );
-        if matches!(view.state, Approved | Redeemed) {
-            let proved = self
-                .proved
-                .get(&view.id)
-                .context("approved without a proof")?;
-            let is_proved = |stage: &super::request::StageView| {
-                stage.options.keys().any(|who| proved.contains(who))
-            };
-            let mut paths = view.paths.iter();
-            ensure!(
-                paths.any(|path| !path.is_empty() && path.iter().all(is_proved)),
-                "approved by {proved:?} alone: {view:?}"
-            );
-        }
-        if view.state == Redeemed && before != Some(Redeemed) {
-            let is_first = self.redeemed.insert(view.id.clone());
-            ensure!(is_first, "redeemed twice");
-        }
-        Ok(())
-    }
-}
-
-/// Nothing to prove means that nothing is on, locked and capped ones included.
-fn not_required_by_choice_only(operation: &Operation, listing: &Listing) -> Result<()> {
-    let mut counting = listing.apps.values().filter(|app| app.counts());
-    let purpose = operation.purpose();
-    match operation {
-        Operation::Login(_) | Operation::Custom(_) => {
-            ensure!(
-                !counting.any(|app| app.on.contains(&purpose)),
-                "one is on for {purpose:?}"
-            );
-        }
-        Operation::Settings(Change::FirstPin) => {
-            ensure!(
-                counting.next().is_none(),
-                "a first PIN beside an identifier takes its code"
-            );
-        }
-        Operation::Withdrawal(_) | Operation::Settings(_) => {
-            bail!("{operation:?} always takes a proof")
-        }
-    }
-    Ok(())
-}
-
-/// PENDING, ENABLED, DISABLED, in this order, and what was enabled once is never forgotten.
-fn identifiers_live_forward(before: &Listing, after: &Listing) -> Result<()> {
-    let age = |app: &AppSeen| match (app.state, app.is_capped) {
-        (IdentifierState::Pending, _) => 0,
-        (IdentifierState::Enabled, _) => 1,
-        (_, true) => 2,
-        (_, false) => 3,
-    };
-    for (id, app) in &before.apps {
-        match after.apps.get(id) {
-            Some(later) => ensure!(
-                age(app) <= age(later),
-                "{id} went back: {app:?} to {later:?}"
-            ),
-            None => ensure!(age(app) == 0, "{id} was forgotten: {app:?}"),
-        }
-    }
-    Ok(())
 }

@@ -10,7 +10,9 @@ use super::{
         throttle::{ATTEMPTS, CONFIRMATION_LIFE, PENDING_CONFIRMATIONS},
     },
     Answer, Confirmation, Drawn, Millis, Operation, OptionView, Path, Proofs, Refusal, Said,
-    StageView, Standing, State, Subject, Verdict, View, Who, refused,
+    StageView, State, Subject, View, Who,
+    proofs::{Aim, Standing, Verdict},
+    refused,
 };
 
 impl Operation {
@@ -52,6 +54,21 @@ impl Confirmation {
         self.state.1
     }
 
+    /// That every stage of it was passed, and that it is there to be used.
+    pub(super) fn require_approved(&self, now: Millis) -> Result<(), Refusal> {
+        Err(Refusal::new(match self.state(now) {
+            ConfirmationState::Approved => return Ok(()),
+            ConfirmationState::Redeemed => "ALREADY_REDEEMED",
+            ConfirmationState::Expired => "CONFIRMATION_EXPIRED",
+            _ => "CONFIRMATION_NOT_APPROVED",
+        }))
+    }
+
+    /// It permits its operation, once.
+    pub(super) const fn consume(&mut self, now: Millis) {
+        self.state = (ConfirmationState::Redeemed, now);
+    }
+
     fn is_passed(&self, stage: &BTreeSet<Who>) -> bool {
         stage.iter().any(|who| self.passed.contains_key(who))
     }
@@ -80,11 +97,8 @@ impl Subject {
     pub(crate) fn answer(&mut self, request: &Request, drawn: Drawn, now: Millis) -> Said {
         self.prune(now);
         let said = match request {
-            Request::Settings {
-                change,
-                typed,
-                proofs,
-            } => self.change(change, typed, proofs, now),
+            Request::Settings(asked) => self.change(asked, drawn, now),
+            Request::Finish { list, by_stranger } => self.finish(list, *by_stranger, now),
             Request::Begin { label } => self.begin(label, drawn, now),
             Request::Create {
                 operation,
@@ -132,7 +146,7 @@ impl Subject {
             }
             Operation::Settings(change) => self.paths(change, now)?,
         };
-        match self.free_at(&paths, purpose, now) {
+        match self.free_at(&paths, purpose.into(), now) {
             Some(at) if at <= now => {}
             later => return Ok(Said::written(Answer::Denied { retry_at: later })),
         }
@@ -152,7 +166,7 @@ impl Subject {
         }
         let offer = |who: &Who| {
             let view = OptionView {
-                usable: self.standing(who, purpose, now) == Standing::Usable,
+                usable: self.standing(who, purpose.into(), now) == Standing::Usable,
                 usable_from: self.usable_from(who, now),
             };
             (who.clone(), view)
@@ -177,21 +191,19 @@ impl Subject {
             ConfirmationState::Expired => return Err(Refusal::new("CONFIRMATION_EXPIRED")),
             _ => return Err(Refusal::new("CONFIRMATION_NOT_PENDING")),
         }
+        let aim = Aim::from(open.operation.purpose());
         let given: BTreeSet<Who> = proofs.iter().map(|(who, _)| who.clone()).collect();
+        self.require_to_spare(given.iter(), aim, now)?;
         let goes_on = open.goes_on_with(&given);
         if !goes_on && given.iter().all(|who| open.knows(who)) {
             return Err(Refusal::new("WRONG_STAGE"));
         }
-        let purpose = open.operation.purpose();
-        let verdicts = self.look(proofs, purpose, now);
-        let are_right = verdicts
-            .iter()
-            .all(|verdict| matches!(verdict, Verdict::Right(_)));
-        let accepted = goes_on && are_right;
+        let verdicts = self.look(proofs, aim, now);
+        let accepted = goes_on && verdicts.iter().all(Verdict::is_right);
         if accepted {
-            self.use_up(proofs, &verdicts, purpose);
+            self.use_up(proofs, &verdicts, aim);
         } else {
-            self.count(proofs, &verdicts, purpose, now);
+            self.count(proofs, &verdicts, aim, now);
         }
         let changed = self.changed_since(&self.confirmation(id)?.passed);
         let pin = self.pin.as_ref().map_or(0, |pin| pin.number);
@@ -225,20 +237,25 @@ impl Subject {
         if matches!(found.operation, Operation::Settings(_)) {
             return Err(Refusal::new("NOT_REDEEMABLE"));
         }
-        match found.state(now) {
-            ConfirmationState::Approved => {}
-            ConfirmationState::Redeemed => return Err(Refusal::new("ALREADY_REDEEMED")),
-            ConfirmationState::Expired => return Err(Refusal::new("CONFIRMATION_EXPIRED")),
-            _ => return Err(Refusal::new("CONFIRMATION_NOT_APPROVED")),
+        found.require_approved(now)?;
+        if let Some(reason) = self.objection(found, operation) {
+            return Ok(Said::written(refused(reason)));
         }
-        if *operation != found.operation {
-            return Ok(Said::written(refused("OPERATION_MISMATCH")));
-        }
-        if !self.changed_since(&found.passed).is_empty() {
-            return Ok(Said::written(refused("AUTHENTICATOR_CHANGED")));
-        }
-        self.confirmation_mut(id)?.state = (ConfirmationState::Redeemed, now);
+        self.confirmation_mut(id)?.consume(now);
         Ok(Said::written(Answer::Now(self.view(id, now)?)))
+    }
+
+    /// Why an approved confirmation does not permit this operation, if it does not.
+    pub(super) fn objection(
+        &self,
+        found: &Confirmation,
+        operation: &Operation,
+    ) -> Option<&'static str> {
+        if *operation != found.operation {
+            return Some("OPERATION_MISMATCH");
+        }
+        let has_changed = !self.changed_since(&found.passed).is_empty();
+        has_changed.then_some("AUTHENTICATOR_CHANGED")
     }
 
     /// Those who gave a proof and are no longer what they were then.
@@ -248,7 +265,10 @@ impl Subject {
                 let pin = self.pin.as_ref();
                 pin.is_some_and(|pin| !pin.is_capped && pin.number == number)
             }
-            Who::App(id) => self.app(id).is_some_and(|app| app.state == State::Enabled),
+            Who::Identifier(id) => {
+                let found = self.identifier(id);
+                found.is_some_and(|found| found.state == State::Enabled)
+            }
         };
         let changed = passed.iter().filter(|(who, number)| !stands(who, **number));
         changed.map(|(who, _)| who.clone()).collect()
@@ -270,14 +290,14 @@ impl Subject {
         match request {
             Request::Unlock if self.is_known => self.unlock(),
             Request::OperatorDisable { id } if self.remove(id) => {}
-            Request::ResetPin if self.pin.take().is_some() => {}
+            Request::ResetPin if self.pin.take().is_some() => self.void_waiting_lists(),
             Request::ResetPin => return Err(Refusal::new("PinNotSet")),
             _ => return Err(Refusal::new("IdentifierNotFound")),
         }
         Ok(Said::written(Answer::Done))
     }
 
-    fn confirmation(&self, id: &str) -> Result<&Confirmation, Refusal> {
+    pub(super) fn confirmation(&self, id: &str) -> Result<&Confirmation, Refusal> {
         let missing = Refusal::new("CONFIRMATION_NOT_FOUND");
         self.confirmations
             .iter()
@@ -285,7 +305,7 @@ impl Subject {
             .ok_or(missing)
     }
 
-    fn confirmation_mut(&mut self, id: &str) -> Result<&mut Confirmation, Refusal> {
+    pub(super) fn confirmation_mut(&mut self, id: &str) -> Result<&mut Confirmation, Refusal> {
         let missing = Refusal::new("CONFIRMATION_NOT_FOUND");
         self.confirmations
             .iter_mut()
@@ -296,7 +316,7 @@ impl Subject {
     fn usable_from(&self, who: &Who, now: Millis) -> Option<Millis> {
         match who {
             Who::Pin => None,
-            Who::App(id) => self.app(id).and_then(|app| app.usable_from(now)),
+            Who::Identifier(id) => self.identifier(id).and_then(|found| found.usable_from(now)),
         }
     }
 
@@ -305,11 +325,11 @@ impl Subject {
     }
 
     /// A confirmation as it is shown. What is usable is said as it was at Create: the answer to a
-    /// proof must not tell a lock from a wrong code, nor an app that is gone.
+    /// proof must not tell a lock from a wrong code, nor an identifier that is gone.
     pub(crate) fn shown(&self, confirmation: &Confirmation, now: Millis) -> View {
         let option = |who: &Who| {
             let offered = confirmation.offered.get(who);
-            let is_gone = matches!(who, Who::App(id) if self.app(id).is_none());
+            let is_gone = matches!(who, Who::Identifier(id) if self.identifier(id).is_none());
             let usable_from = match offered {
                 Some(offered) if is_gone => offered.usable_from.filter(|from| now < *from),
                 _ => self.usable_from(who, now),

@@ -1,213 +1,196 @@
-//! Settings: what a change takes, and what it does.
+//! Changes of settings: what authorizes one, and what it does.
 
 use std::collections::BTreeSet;
 
 use countersign_testkit::v1::Purpose;
 
 use super::{
-    super::throttle::{
-        APPS, ENROLMENT_FAILURES, ENROLMENT_LIFE, HOUR, PENDING_ENROLMENTS, Throttle,
-    },
-    Answer, Change, Drawn, Enrolled, Millis, Path, Pin, Proofs, Refusal, Said, Standing, State,
-    Subject, Verdict, Who, step_typed,
+    super::throttle::{ENROLMENT_FAILURES, ENROLMENT_LIFE, HOUR, Throttle},
+    Answer, By, Change, Drawn, Enrolled, Means, Millis, Operation, Pin, Proofs, Refusal, Said,
+    Settings, State, Subject, Told, Who,
+    proofs::{Spent, Verdict},
+    refused, step_typed,
 };
 
+/// What a change stands on, once everything typed was right.
+#[derive(Default)]
+struct Right {
+    /// The step of the new app's own code.
+    step: Option<i64>,
+    /// The place of the code that a new list is to hold.
+    held: Option<usize>,
+}
+
 impl Subject {
-    /// The paths that would do for a change; none where it is refused.
-    pub(crate) fn paths_of(&self, change: &Change, now: Millis) -> Vec<Path> {
-        self.paths(change, now).unwrap_or_default()
-    }
-
-    /// The paths that would do for a change.
-    pub(super) fn paths(&self, change: &Change, now: Millis) -> Result<Vec<Path>, Refusal> {
-        let target = |id: &str| {
-            let missing = Refusal::new("IDENTIFIER_NOT_FOUND");
-            self.app(id).filter(|app| app.counts()).ok_or(missing)
-        };
-        let mut path = Path::new();
-        match change {
-            Change::FirstPin if self.pin.is_some() => return Err(Refusal::new("PIN_ALREADY_SET")),
-            Change::FirstPin => add(&mut path, self.existing()),
-            Change::OtherPin if self.pin.is_none() => return Err(Refusal::new("PIN_NOT_SET")),
-            Change::OtherPin => {
-                add(&mut path, [Who::Pin].into());
-                add(&mut path, self.existing());
-            }
-            Change::Enable { id, purposes } => {
-                if !self.app(id).is_some_and(|app| app.is_pending(now)) {
-                    return Err(Refusal::new("IDENTIFIER_NOT_FOUND"));
-                }
-                if self.pin.is_none() {
-                    return Err(Refusal::new("PIN_NOT_SET"));
-                }
-                if self.counting().count() >= APPS {
-                    return Err(Refusal::new("TOO_MANY_IDENTIFIERS"));
-                }
-                add(&mut path, [Who::Pin].into());
-                for purpose in purposes {
-                    add(&mut path, self.on_for(*purpose));
-                }
-                if path.len() == 1 {
-                    add(&mut path, self.existing());
-                }
-            }
-            Change::Switch { id, on, off } => {
-                let own = target(id)?;
-                if own.state == State::Capped && !on.is_empty() {
-                    return Err(Refusal::new("IDENTIFIER_NOT_ENABLED"));
-                }
-                let own = own.who();
-                let without_own = |mut options: BTreeSet<Who>| {
-                    options.remove(&own);
-                    options
-                };
-                if on.is_empty() {
-                    for purpose in off {
-                        let mut either = self.on_for(*purpose);
-                        either.insert(own.clone());
-                        add(&mut path, either);
-                    }
-                } else {
-                    // Its own code, which does for off as well.
-                    add(&mut path, [own.clone()].into());
-                    for purpose in on {
-                        let others = without_own(self.on_for(*purpose));
-                        let any = without_own(self.existing());
-                        add(&mut path, if others.is_empty() { any } else { others });
-                    }
-                }
-            }
-            Change::Disable { id, confirm_last } => {
-                let own = target(id)?;
-                let is_other = |app: &&Enrolled| app.id() != id;
-                let mut others = self.counting().filter(is_other);
-                if !confirm_last && !others.any(|app| app.state == State::Enabled) {
-                    return Err(Refusal::new("LAST_IDENTIFIER"));
-                }
-                let others: BTreeSet<Who> = self
-                    .counting()
-                    .filter(is_other)
-                    .map(Enrolled::who)
-                    .collect();
-                let mut paths = Vec::new();
-                if own.state == State::Enabled {
-                    paths.push(vec![[own.who()].into()]);
-                    if !others.is_empty() {
-                        paths.push(vec![[Who::Pin].into(), others]);
-                    }
-                } else if !others.is_empty() {
-                    // It has no codes any more: that of another one closes it.
-                    paths.push(vec![others]);
-                }
-                return Ok(paths);
-            }
-        }
-        Ok(vec![path])
-    }
-
-    /// That the proofs given are worth a look: they make up a path, or name what nobody has.
-    fn require_covered(&self, paths: &[Path], proofs: &Proofs, now: Millis) -> Result<(), Refusal> {
-        let is_given =
-            |options: &BTreeSet<Who>| proofs.iter().any(|(who, _)| options.contains(who));
-        let is_covered = |path: &Path| path.iter().all(is_given);
-        let other = Purpose::Other;
-        let is_strange = |who: &Who| self.standing(who, other, now) == Standing::Absent;
-        if paths.iter().any(is_covered) || proofs.iter().any(|(who, _)| is_strange(who)) {
-            return Ok(());
-        }
-        Err(match self.free_at(paths, other, now) {
-            None => Refusal::new("RECOVERY_REQUIRED"),
-            Some(at) if at > now => Refusal::for_now("TEMPORARILY_LOCKED", at - now),
-            Some(_) => Refusal::new("STEP_UP_REQUIRED"),
-        })
-    }
-
-    /// Whether what a change is about is not there, and must not show that to whoever typed
-    /// something: then it is answered as a wrong code is.
-    fn hides_absence(&self, change: &Change, proofs: &Proofs, now: Millis) -> bool {
-        match change {
-            Change::Enable { id, .. } => !self.app(id).is_some_and(|app| app.is_pending(now)),
-            Change::Switch { id, .. } | Change::Disable { id, .. } => {
-                !proofs.is_empty() && !self.app(id).is_some_and(Enrolled::counts)
-            }
-            Change::OtherPin => !proofs.is_empty() && !self.is_known,
-            Change::FirstPin => false,
-        }
-    }
-
-    /// A settings change with inline proofs.
+    /// A change of settings.
     pub(super) fn change(
         &mut self,
-        change: &Change,
-        typed: &str,
-        proofs: &Proofs,
+        asked: &Settings,
+        drawn: Drawn,
         now: Millis,
     ) -> Result<Said, Refusal> {
-        let is_same = |(who, given): &(Who, String)| *who == Who::Pin && given == typed;
+        match &asked.change {
+            Change::EnableApp { .. } => self.require_enrolments_allowed(now)?,
+            Change::Disable { id, .. } => {
+                let target = self.identifier(id);
+                if target.is_some_and(|target| target.factor() != asked.service) {
+                    return Err(Refusal::new("IDENTIFIER_NOT_FOUND"));
+                }
+            }
+            _ => {}
+        }
+        match &asked.by {
+            By::Proofs(proofs) => self.change_by_proofs(asked, proofs, drawn, now),
+            By::Confirmation { id, by_stranger } => {
+                if *by_stranger {
+                    return Err(Refusal::new("CONFIRMATION_NOT_FOUND"));
+                }
+                self.change_by_confirmation(asked, id, drawn, now)
+            }
+        }
+    }
+
+    fn change_by_proofs(
+        &mut self,
+        asked: &Settings,
+        proofs: &Proofs,
+        drawn: Drawn,
+        now: Millis,
+    ) -> Result<Said, Refusal> {
+        let change = &asked.change;
+        let is_same = |(who, given): &(Who, String)| *who == Who::Pin && *given == asked.typed;
         if *change == Change::OtherPin && proofs.iter().any(is_same) {
             return Err(Refusal::new("INVALID_FIELD"));
         }
-        let is_enrolment = matches!(change, Change::Enable { .. });
-        if is_enrolment {
-            self.require_enrolments_allowed(now)?;
-        }
+        let aim = change.aim();
+        let given: BTreeSet<Who> = proofs.iter().map(|(who, _)| who.clone()).collect();
+        self.require_to_spare(given.iter(), aim, now)?;
         let is_absent = self.hides_absence(change, proofs, now);
         if !is_absent {
-            self.require_covered(&self.paths(change, now)?, proofs, now)?;
+            self.require_covered(&self.paths(change, now)?, &given, aim, now)?;
         }
-        let verdicts = self.look(proofs, Purpose::Other, now);
-        let new_step = match change {
-            Change::Enable { id, .. } if !is_absent => {
-                let app = self.app(id);
-                app.and_then(|app| step_typed(&app.app, typed, now))
-            }
-            _ => None,
-        };
-        let lacks_code = is_enrolment && !is_absent && new_step.is_none();
-        let is_right = |verdict: &Verdict| matches!(verdict, Verdict::Right(_));
-        if is_absent || lacks_code || !verdicts.iter().all(is_right) {
-            if lacks_code {
+        let verdicts = self.look(proofs, aim, now);
+        let step = self.own_step(change, &asked.typed, now);
+        let lacks_code = matches!(change, Change::EnableApp { .. }) && step.is_none();
+        if is_absent || lacks_code || !verdicts.iter().all(Verdict::is_right) {
+            if lacks_code && !is_absent {
                 self.enrolment_failures.push(now);
             }
-            self.count(proofs, &verdicts, Purpose::Other, now);
+            self.count(proofs, &verdicts, aim, now);
             // Of somebody who was never heard of, nothing is written down.
             return Ok(Said {
                 answer: Answer::Rejected,
                 is_written: self.is_known,
             });
         }
-        self.use_up(proofs, &verdicts, Purpose::Other);
+        self.use_up(proofs, &verdicts, aim);
+        let held = verdicts.iter().find_map(|verdict| match verdict {
+            Verdict::Right(Spent::Code(place)) => Some(*place),
+            _ => None,
+        });
+        let right = Right { step, held };
+        Ok(Said::written(self.make(asked, &right, drawn, now)))
+    }
+
+    /// It consumes a confirmation of exactly this change, if what was proved would still do.
+    fn change_by_confirmation(
+        &mut self,
+        asked: &Settings,
+        id: &str,
+        drawn: Drawn,
+        now: Millis,
+    ) -> Result<Said, Refusal> {
+        let change = &asked.change;
+        let operation = Operation::Settings(change.clone());
+        let found = self.confirmation(id)?;
+        found.require_approved(now)?;
+        if let Some(reason) = self.objection(found, &operation) {
+            return Ok(Said::written(refused(reason)));
+        }
+        let paths = self.paths(change, now)?;
+        let given = found.passed.keys().cloned().collect();
+        self.require_covered(&paths, &given, Purpose::Other.into(), now)?;
+        let step = self.own_step(change, &asked.typed, now);
+        if matches!(change, Change::EnableApp { .. }) && step.is_none() {
+            self.enrolment_failures.push(now);
+            return Ok(Said::written(Answer::Rejected));
+        }
+        self.confirmation_mut(id)?.consume(now);
+        let right = Right { step, held: None };
+        Ok(Said::written(self.make(asked, &right, drawn, now)))
+    }
+
+    /// Whether what a change is about is not there, and must not show that to whoever typed
+    /// something: then it is answered as a wrong code is.
+    fn hides_absence(&self, change: &Change, proofs: &Proofs, now: Millis) -> bool {
+        let is_typed = !proofs.is_empty();
+        let counts = |id: &str| self.identifier(id).is_some_and(Enrolled::counts);
         match change {
+            Change::EnableApp { id, .. } => !self.is_begun(id, now),
+            Change::Switch { id, .. } | Change::Disable { id, .. } => is_typed && !counts(id),
+            Change::MoreCodes { id } => {
+                let is_set = self.set().is_some_and(|set| set.id == *id);
+                is_typed && !(is_set && counts(id))
+            }
+            Change::OtherPin | Change::EnableCodes => is_typed && !self.is_known,
+            Change::FirstPin => false,
+        }
+    }
+
+    /// The step whose code of a new app was typed.
+    fn own_step(&self, change: &Change, typed: &str, now: Millis) -> Option<i64> {
+        let Change::EnableApp { id, .. } = change else {
+            return None;
+        };
+        match &self
+            .identifier(id)
+            .filter(|_| self.is_begun(id, now))?
+            .means
+        {
+            Means::App { app, .. } => step_typed(app, typed, now),
+            Means::Codes(_) => None,
+        }
+    }
+
+    /// Makes a change.
+    fn make(&mut self, asked: &Settings, right: &Right, drawn: Drawn, now: Millis) -> Answer {
+        match &asked.change {
             Change::FirstPin | Change::OtherPin => {
                 self.pins_set += 1;
                 self.pin = Some(Pin {
-                    digits: typed.to_owned(),
+                    digits: asked.typed.clone(),
                     number: self.pins_set,
                     throttle: Throttle::default(),
                     is_capped: false,
                 });
+                self.void_waiting_lists();
             }
-            Change::Enable { id, purposes } => {
-                if let Some(app) = self.apps.iter_mut().find(|app| app.id() == id) {
-                    app.state = State::Enabled;
-                    app.on.clone_from(purposes);
-                    app.last_step = new_step;
+            Change::EnableApp { id, purposes } => {
+                if let Some(found) = self.identifier_mut(id) {
+                    found.state = State::Enabled;
+                    found.on.clone_from(purposes);
+                    if let Means::App { last_step, .. } = &mut found.means {
+                        *last_step = right.step;
+                    }
                 }
+                self.void_waiting_lists();
             }
+            Change::EnableCodes => return self.enable_codes(&asked.typed, drawn, now),
+            Change::MoreCodes { id } => return self.more_codes(id, right.held, drawn, now),
             Change::Switch { id, on, off } => {
-                if let Some(app) = self.apps.iter_mut().find(|app| app.id() == id) {
-                    app.on.extend(on);
-                    app.on.retain(|purpose| !off.contains(purpose));
+                if let Some(found) = self.identifier_mut(id) {
+                    found.on.extend(on);
+                    found.on.retain(|purpose| !off.contains(purpose));
                 }
             }
             Change::Disable { id, .. } => {
                 self.remove(id);
             }
         }
-        Ok(Said::written(Answer::Done))
+        Answer::Done
     }
 
-    /// The beginning of an enrolment: an unfinished one of the same label is void.
+    /// The beginning of an enrolment: an unfinished one of an app of the same label is void.
     pub(super) fn begin(
         &mut self,
         label: &str,
@@ -219,48 +202,38 @@ impl Subject {
         }
         self.require_enrolments_allowed(now)?;
         let label = if label.is_empty() {
-            self.free_label()
+            self.free_label("Authenticator")
         } else {
             label.to_owned()
         };
-        if self.counting().count() >= APPS {
-            return Err(Refusal::new("TOO_MANY_IDENTIFIERS"));
-        }
-        let unfinished = self.apps.iter().filter_map(|app| match app.state {
-            State::Pending { until } if app.label != label => Some(until),
-            State::Pending { .. } | State::Enabled | State::Capped => None,
-        });
-        let mut unfinished: Vec<Millis> = unfinished.collect();
-        unfinished.sort_unstable();
-        if unfinished.len() >= PENDING_ENROLMENTS {
-            return Err(Refusal::for_now(
-                "TOO_MANY_PENDING_ENROLMENTS",
-                unfinished[0] - now,
-            ));
-        }
-        self.apps.retain(|app| app.counts() || app.label != label);
+        self.require_room_for_app()?;
+        let is_void = |found: &Enrolled| {
+            let is_app = matches!(found.means, Means::App { .. });
+            is_app && !found.counts() && found.label == label
+        };
+        let others = self.identifiers.iter().filter(|found| !is_void(found));
+        Self::require_room_beside(others, now)?;
+        self.identifiers.retain(|found| !is_void(found));
         let until = now + ENROLMENT_LIFE;
         let answer = Answer::Begun {
-            id: drawn.id,
+            id: drawn.id.clone(),
             until,
             has_secret: true,
         };
-        self.apps.extend(drawn.app.map(|app| Enrolled {
-            app,
-            label,
-            state: State::Pending { until },
-            on: BTreeSet::new(),
-            throttles: std::collections::BTreeMap::new(),
-            last_step: None,
-        }));
+        if let Told::App(app) = drawn.told {
+            let last_step = None;
+            let means = Means::App { app, last_step };
+            let found = Enrolled::new(drawn.id, label, until, means);
+            self.identifiers.push(found);
+        }
         Ok(Said::written(answer))
     }
 
-    /// `Authenticator`, with a number where that is taken.
-    fn free_label(&self) -> String {
-        let is_taken = |label: &String| self.counting().any(|app| app.label == *label);
-        let numbered = (2..).map(|number| format!("Authenticator {number}"));
-        std::iter::once("Authenticator".to_owned())
+    /// The name of a kind, with a number where it is taken.
+    pub(super) fn free_label(&self, kind: &str) -> String {
+        let is_taken = |label: &String| self.counting().any(|other| other.label == *label);
+        let numbered = (2..).map(|number| format!("{kind} {number}"));
+        std::iter::once(kind.to_owned())
             .chain(numbered)
             .find(|label| !is_taken(label))
             .unwrap_or_default()
@@ -275,11 +248,5 @@ impl Subject {
                 Err(Refusal::for_now("ENROLMENT_THROTTLED", free_at - now))
             }
         }
-    }
-}
-
-fn add(path: &mut Path, options: BTreeSet<Who>) {
-    if !options.is_empty() && !path.contains(&options) {
-        path.push(options);
     }
 }

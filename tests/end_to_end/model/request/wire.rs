@@ -2,91 +2,150 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use countersign_mfa::Reason;
 use countersign_primitives::SubjectId;
 use countersign_testkit::{
     App, Client, TestPlatform, reason_of, retry_after,
     v1::{
         self, Purpose, confirmation_service_create_response::Outcome as Created,
-        confirmation_service_submit_proof_response::Outcome as Submitted,
-        identifier_service_set_purposes_request as purposes_request,
-        identifier_service_set_purposes_response::Outcome as Switched,
-        pin_service_change_request as change_request,
-        pin_service_change_response::Outcome as Changed, pin_service_set_request as set_request,
-        pin_service_set_response::Outcome as Set, proof::Authenticator, settings_change,
+        confirmation_service_submit_proof_response::Outcome as Submitted, proof::Authenticator,
         stage_option::Authenticator as Offered,
-        totp_service_confirm_enable_request as confirm_request,
-        totp_service_confirm_enable_response::Outcome as Confirmed,
-        totp_service_disable_request as disable_request,
-        totp_service_disable_response::Outcome as Disabled,
     },
 };
 use tonic::Status;
+use tonic_types::StatusExt;
 
 use super::{
-    Answer, Change, Millis, Operation, OptionView, Proofs, Request, StageView, View, Who, refused,
+    super::player::World, Answer, By, Change, CodesSeen, Millis, Operation, OptionView, Proofs,
+    Request, Settings, StageView, Told, View, Who, refused,
 };
 
-/// Sends a request. An app that was told a new seed comes along.
+mod settings;
+
+/// Sends a request. What the answer shows only once comes along.
 pub(crate) async fn send(
-    platform: &TestPlatform,
-    client: &Client,
+    world: &World,
     subject: &str,
     request_id: &str,
     request: &Request,
-) -> Result<(Answer, Option<App>)> {
-    let operator = |done: Result<(), countersign_mfa::Error>| match done {
-        Ok(()) => Answer::Done,
-        Err(error) => refused(&format!("{error:?}")),
-    };
-    let reason = Reason::parse("model test").context("a reason")?;
-    let name = SubjectId::parse(subject)?;
-    let answer = match request {
-        Request::Unlock => operator(platform.platform.admin_unlock(&name, &reason).await),
-        Request::ResetPin => operator(platform.platform.admin_reset_pin(&name, &reason).await),
-        Request::OperatorDisable { id } => {
-            let id = id.parse()?;
-            operator(platform.platform.admin_disable(&name, id, &reason).await)
+) -> Result<(Answer, Told)> {
+    let call = (subject.to_owned(), request_id.to_owned());
+    let answered = match request {
+        request if request.is_by_operator() => {
+            let answer = operate(&world.platform, subject, request).await?;
+            return Ok((answer, Told::Nothing));
         }
-        Request::Begin { label } => {
-            let request = v1::TotpServiceBeginEnableRequest {
-                subject_id: subject.to_owned(),
-                request_id: request_id.to_owned(),
-                label: label.clone(),
-                ..Default::default()
-            };
-            return match client.totp().begin_enable(request).await {
-                Err(status) => Ok((of_status(&status), None)),
-                Ok(begun) => begun_of_wire(&begun.into_inner()),
-            };
+        Request::Begin { label } => begin(&world.client, call, label).await,
+        Request::Settings(asked) => {
+            let is_stranger = matches!(
+                asked.by,
+                By::Confirmation {
+                    by_stranger: true,
+                    ..
+                }
+            );
+            let client = world.client_for(is_stranger);
+            settings::change(client, call, asked).await
         }
-        other => match over_the_wire(client, subject, request_id, other).await {
-            Ok(answer) => answer.context("an answer without an outcome")?,
-            Err(status) => of_status(&status),
-        },
+        Request::Finish { list, by_stranger } => {
+            finish(world.client_for(*by_stranger), call, list).await
+        }
+        other => over_the_wire(&world.client, call, other)
+            .await
+            .map(|answer| (answer, Told::Nothing)),
     };
-    Ok((answer, None))
+    match answered {
+        Ok((answer, told)) => Ok((answer.context("an answer without an outcome")?, told)),
+        Err(status) => Ok((of_status(&status)?, Told::Nothing)),
+    }
 }
 
-fn begun_of_wire(begun: &v1::TotpServiceBeginEnableResponse) -> Result<(Answer, Option<App>)> {
-    let has_secret = !begun.secret_already_delivered;
-    let answer = Answer::Begun {
-        id: begun.identifier_id.clone(),
-        until: millis(begun.expire_time.as_ref()).context("an end")?,
-        has_secret,
+/// What is shown of the backup codes.
+pub(crate) async fn codes_seen(client: &Client, subject: &str) -> Result<CodesSeen> {
+    let request = v1::BackupCodeServiceGetStatusRequest {
+        subject_id: subject.to_owned(),
     };
-    let app = has_secret.then(|| App::told(begun)).transpose()?;
-    Ok((answer, app))
+    let status = client
+        .backup_codes()
+        .get_status(request)
+        .await?
+        .into_inner();
+    let until = millis(status.pending_expire_time.as_ref());
+    ensure!(
+        until.is_some() != status.pending_list_id.is_empty(),
+        "a list and its end come together: {status:?}"
+    );
+    Ok(CodesSeen {
+        set: status.identifier.map(|set| set.identifier_id),
+        total: usize::try_from(status.codes_total)?,
+        waiting: until.map(|until| (status.pending_list_id, until)),
+    })
+}
+
+async fn operate(platform: &TestPlatform, subject: &str, request: &Request) -> Result<Answer> {
+    let reason = Reason::parse("model test").context("a reason")?;
+    let name = SubjectId::parse(subject)?;
+    let platform = &platform.platform;
+    let done = match request {
+        Request::OperatorDisable { id } => {
+            platform.admin_disable(&name, id.parse()?, &reason).await
+        }
+        Request::ResetPin => platform.admin_reset_pin(&name, &reason).await,
+        _ => platform.admin_unlock(&name, &reason).await,
+    };
+    Ok(match done {
+        Ok(()) => Answer::Done,
+        Err(error) => refused(&format!("{error:?}")),
+    })
+}
+
+async fn begin(
+    client: &Client,
+    (subject_id, request_id): (String, String),
+    label: &str,
+) -> Result<(Option<Answer>, Told), Status> {
+    let request = v1::TotpServiceBeginEnableRequest {
+        subject_id,
+        request_id,
+        label: label.to_owned(),
+        ..Default::default()
+    };
+    let begun = client.totp().begin_enable(request).await?.into_inner();
+    let has_secret = !begun.secret_already_delivered;
+    let until = millis(begun.expire_time.as_ref());
+    let answer = until.map(|until| Answer::Begun {
+        id: begun.identifier_id.clone(),
+        until,
+        has_secret,
+    });
+    let told = match App::told(&begun) {
+        Ok(app) if has_secret => Told::App(app),
+        _ => Told::Nothing,
+    };
+    Ok((answer, told))
+}
+
+async fn finish(
+    client: &Client,
+    (subject_id, request_id): (String, String),
+    list: &str,
+) -> Result<(Option<Answer>, Told), Status> {
+    let request = v1::BackupCodeServiceFinishRequest {
+        subject_id,
+        request_id,
+        list_id: list.to_owned(),
+    };
+    let answer = client.backup_codes().finish(request).await?.into_inner();
+    Ok((answer.identifier.map(|_| Answer::Done), Told::Nothing))
 }
 
 async fn over_the_wire(
     client: &Client,
-    subject: &str,
-    request_id: &str,
+    (subject_id, request_id): (String, String),
     request: &Request,
 ) -> Result<Option<Answer>, Status> {
-    let (subject_id, request_id) = (subject.to_owned(), request_id.to_owned());
+    let mut confirmations = client.confirmations();
     Ok(match request.clone() {
         Request::Create {
             operation,
@@ -98,7 +157,7 @@ async fn over_the_wire(
                 operation: Some(operation.to_wire()),
                 redeem_on_approval,
             };
-            let created = client.confirmations().create(request).await?.into_inner();
+            let created = confirmations.create(request).await?.into_inner();
             created.outcome.as_ref().and_then(created_of_wire)
         }
         Request::Submit { id, proofs } => {
@@ -108,11 +167,7 @@ async fn over_the_wire(
                 confirmation_id: id,
                 proofs: to_wire(&proofs),
             };
-            let answer = client
-                .confirmations()
-                .submit_proof(request)
-                .await?
-                .into_inner();
+            let answer = confirmations.submit_proof(request).await?.into_inner();
             let accepted = matches!(answer.outcome, Some(Submitted::Accepted(_)));
             let after = answer.confirmation.as_ref().and_then(view_of_wire);
             after.map(|after| Answer::Submitted { accepted, after })
@@ -124,12 +179,9 @@ async fn over_the_wire(
                 confirmation_id: id,
                 operation: Some(operation.to_wire()),
             };
-            let answer = client.confirmations().redeem(request).await?.into_inner();
-            answer
-                .confirmation
-                .as_ref()
-                .and_then(view_of_wire)
-                .map(Answer::Now)
+            let answer = confirmations.redeem(request).await?.into_inner();
+            let view = answer.confirmation.as_ref().and_then(view_of_wire);
+            view.map(Answer::Now)
         }
         Request::Cancel { id } => {
             let request = v1::ConfirmationServiceCancelRequest {
@@ -137,101 +189,16 @@ async fn over_the_wire(
                 request_id,
                 confirmation_id: id,
             };
-            let answer = client.confirmations().cancel(request).await?.into_inner();
-            answer
-                .confirmation
-                .as_ref()
-                .and_then(view_of_wire)
-                .map(Answer::Now)
+            let answer = confirmations.cancel(request).await?.into_inner();
+            let view = answer.confirmation.as_ref().and_then(view_of_wire);
+            view.map(Answer::Now)
         }
-        Request::Settings {
-            change,
-            typed,
-            proofs,
-        } => Some(settings(client, subject_id, request_id, change, typed, proofs).await?),
-        Request::Begin { .. }
+        Request::Settings(_)
+        | Request::Begin { .. }
+        | Request::Finish { .. }
         | Request::Unlock
         | Request::OperatorDisable { .. }
         | Request::ResetPin => None,
-    })
-}
-
-async fn settings(
-    client: &Client,
-    subject_id: String,
-    request_id: String,
-    change: Change,
-    typed: String,
-    proofs: Proofs,
-) -> Result<Answer, Status> {
-    let proofs = v1::Proofs {
-        proofs: to_wire(&proofs),
-    };
-    let is_done = match change {
-        Change::FirstPin => {
-            let request = v1::PinServiceSetRequest {
-                subject_id,
-                request_id,
-                new_pin: typed,
-                authorization: Some(set_request::Authorization::Proofs(proofs)),
-            };
-            let answer = client.pins().set(request).await?.into_inner();
-            matches!(answer.outcome, Some(Set::Done(_)))
-        }
-        Change::OtherPin => {
-            let request = v1::PinServiceChangeRequest {
-                subject_id,
-                request_id,
-                new_pin: typed,
-                authorization: Some(change_request::Authorization::Proofs(proofs)),
-            };
-            let answer = client.pins().change(request).await?.into_inner();
-            matches!(answer.outcome, Some(Changed::Done(_)))
-        }
-        Change::Enable { id, purposes } => {
-            let request = v1::TotpServiceConfirmEnableRequest {
-                subject_id,
-                request_id,
-                identifier_id: id,
-                code: typed,
-                purposes: numbers(&purposes),
-                authorization: Some(confirm_request::Authorization::Proofs(proofs)),
-            };
-            let answer = client.totp().confirm_enable(request).await?.into_inner();
-            matches!(answer.outcome, Some(Confirmed::Done(_)))
-        }
-        Change::Switch { id, on, off } => {
-            let request = v1::IdentifierServiceSetPurposesRequest {
-                subject_id,
-                request_id,
-                identifier_id: id,
-                switch_on: numbers(&on),
-                switch_off: numbers(&off),
-                authorization: Some(purposes_request::Authorization::Proofs(proofs)),
-            };
-            let answer = client
-                .identifiers()
-                .set_purposes(request)
-                .await?
-                .into_inner();
-            matches!(answer.outcome, Some(Switched::Done(_)))
-        }
-        Change::Disable { id, confirm_last } => {
-            let request = v1::TotpServiceDisableRequest {
-                subject_id,
-                request_id,
-                identifier_id: id,
-                confirm_last,
-                authorization: Some(disable_request::Authorization::Proofs(proofs)),
-            };
-            let answer = client.totp().disable(request).await?.into_inner();
-            matches!(answer.outcome, Some(Disabled::Done(_)))
-        }
-    };
-    Ok(if is_done {
-        Answer::Done
-    } else {
-        Answer::Rejected
     })
 }
 
@@ -258,36 +225,11 @@ impl Operation {
                 fields: [("number".to_owned(), number.to_string())].into(),
             }),
             Self::Settings(change) => Wire::SettingsChange(v1::SettingsChange {
-                change: Some(change.to_wire()),
+                change: change.to_wire(),
             }),
         };
         v1::Operation {
             operation: Some(operation),
-        }
-    }
-}
-
-impl Change {
-    fn to_wire(&self) -> settings_change::Change {
-        use settings_change::Change as Wire;
-        match self {
-            Self::FirstPin => Wire::SetPin(v1::SetPinChange {}),
-            Self::OtherPin => Wire::ChangePin(v1::ChangePinChange {}),
-            Self::Enable { id, purposes } => Wire::EnableTotp(v1::EnableTotpChange {
-                identifier_id: id.clone(),
-                purposes: numbers(purposes),
-            }),
-            Self::Switch { id, on, off } => Wire::SetPurposes(v1::SetPurposesChange {
-                identifier_id: id.clone(),
-                switch_on: numbers(on),
-                switch_off: numbers(off),
-            }),
-            Self::Disable { id, confirm_last } => {
-                Wire::DisableIdentifier(v1::DisableIdentifierChange {
-                    identifier_id: id.clone(),
-                    confirm_last: *confirm_last,
-                })
-            }
         }
     }
 }
@@ -300,7 +242,7 @@ fn to_wire(proofs: &Proofs) -> Vec<v1::Proof> {
     let proof = |(who, typed): &(Who, String)| v1::Proof {
         authenticator: Some(match who {
             Who::Pin => Authenticator::Pin(v1::Pin {}),
-            Who::App(id) => Authenticator::IdentifierId(id.clone()),
+            Who::Identifier(id) => Authenticator::IdentifierId(id.clone()),
         }),
         code: typed.clone(),
     };
@@ -344,7 +286,7 @@ pub(crate) fn view_of_wire(confirmation: &v1::Confirmation) -> Option<View> {
 fn option_of_wire(option: &v1::StageOption) -> Option<(Who, OptionView)> {
     let who = match option.authenticator.as_ref()? {
         Offered::Pin(_) => Who::Pin,
-        Offered::Identifier(identifier) => Who::App(identifier.identifier_id.clone()),
+        Offered::Identifier(identifier) => Who::Identifier(identifier.identifier_id.clone()),
     };
     let view = OptionView {
         usable: option.usable,
@@ -353,11 +295,19 @@ fn option_of_wire(option: &v1::StageOption) -> Option<(Who, OptionView)> {
     Some((who, view))
 }
 
-fn of_status(status: &Status) -> Answer {
-    Answer::Refused {
-        reason: reason_of(status),
-        retry_in: retry_after(status).and_then(|wait| i64::try_from(wait.as_millis()).ok()),
+fn of_status(status: &Status) -> Result<Answer> {
+    let reason = reason_of(status);
+    if reason == "LAST_CODE_RESERVED" {
+        let info = status.get_details_error_info().context("an ErrorInfo")?;
+        let left = info.metadata.get("codes_left").context("codes_left")?;
+        return Ok(Answer::Reserved {
+            left: left.parse()?,
+        });
     }
+    Ok(Answer::Refused {
+        reason,
+        retry_in: retry_after(status).and_then(|wait| i64::try_from(wait.as_millis()).ok()),
+    })
 }
 
 /// An instant of the wire.
