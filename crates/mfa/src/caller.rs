@@ -2,10 +2,8 @@
 
 use std::fmt;
 
+use countersign_primitives::{MAX_CALLER_BYTES, is_caller_name};
 use thiserror::Error;
-
-/// The longest caller name, in bytes: what a SPIFFE id may have at most.
-pub const MAX_CALLER_BYTES: usize = 2048;
 
 /// An internal service that speaks to us.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -23,9 +21,7 @@ impl Caller {
     /// [`CallerError`] when the name is empty, too long, or holds a character that no URI without
     /// query and fragment has.
     pub fn parse(name: &str) -> Result<Self, CallerError> {
-        let fits = (1..=MAX_CALLER_BYTES).contains(&name.len());
-        let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || b".-_~:/@%+".contains(&byte);
-        if fits && name.bytes().all(is_fit) {
+        if is_caller_name(name) {
             Ok(Self(name.to_owned()))
         } else {
             Err(CallerError)

@@ -26,7 +26,8 @@ pub(crate) enum Fact {
         confirmation: ConfirmationId,
         /// Of what kind of operation.
         operation: Cow<'static, str>,
-        /// The operation's digest, in hexadecimal.
+        /// The operation's digest, in hexadecimal; left out of an erased subject's events.
+        #[serde(default)]
         digest: String,
     },
     /// Where an operation was asked for, as the caller gave it.

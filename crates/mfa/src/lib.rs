@@ -42,7 +42,7 @@ mod view;
 
 pub use admin::{ImportTotp, Imported, Reason, Sight};
 pub use backup_code_methods::{CodesView, CreateMoreCodes, EnableCodes, NewCodes};
-pub use caller::{Caller, CallerError, MAX_CALLER_BYTES, Method};
+pub use caller::{Caller, CallerError, Method};
 pub use confirmation::{ConfirmationView, StateView};
 pub use create::{Create, Created, DenialView};
 pub use entropy::{Entropy, EntropyError, SystemEntropy};

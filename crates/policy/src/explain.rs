@@ -13,6 +13,11 @@ impl Policy {
     /// where no rule is about them.
     pub fn explain(&self) -> Vec<String> {
         let mut sentences: Vec<String> = self.rules.iter().map(Rule::explained).collect();
+        if self.rules.len() > 1 {
+            let order = "the first rule that matches an operation decides about it; what the others \
+                         say of it does not count";
+            sentences.push(order.to_owned());
+        }
         sentences.push(self.unmatched());
         if self.settings_rules.is_empty() {
             sentences.push(
@@ -70,13 +75,20 @@ impl Rule {
             1 => format!("; {}", self.without_codes()),
             _ => format!("; for each of these codes, {}", self.without_codes()),
         };
+        let may_be_empty = self.when_off == WhenOff::Allow || self.when_none == WhenNone::Allow;
+        let has_pin = self.stages.contains(&Asked::Pin);
+        let without_all = if self.stages.len() > 1 && !has_pin && may_be_empty {
+            "; where all are left out, it goes on without a proof"
+        } else {
+            ""
+        };
         let without_pin = match self.when_none {
             _ if !self.stages.contains(&Asked::Pin) => "",
             WhenNone::Allow | WhenNone::Enrol => "; where no PIN is set, one has to be set first",
             WhenNone::Refuse => "; where no PIN is set, it is refused",
         };
         format!(
-            "{}: {} takes {}{without_codes}{without_pin}",
+            "{}: {} takes {}{without_codes}{without_all}{without_pin}",
             self.name,
             self.subject(),
             stages.join(", then ")

@@ -3,6 +3,7 @@
 //! Nothing here does I/O, is async, or reads a clock of its own accord: [`Clock`] is a trait, and
 //! [`SystemClock`] is the one place where the machine's clock is read.
 
+mod caller;
 mod digest;
 mod id;
 mod label;
@@ -13,6 +14,7 @@ mod subject;
 mod throttle;
 mod time;
 
+pub use caller::{MAX_CALLER_BYTES, is_caller_name};
 pub use digest::{Digest, Digester};
 pub use id::{CodeListId, ConfirmationId, IdentifierId, ParseIdError, RequestId};
 pub use label::{Label, LabelError, MAX_LABEL_BYTES};

@@ -4,7 +4,7 @@
 
 use std::str::FromStr;
 
-use countersign_primitives::{ExposeSecret, SecretBytes, SecretString};
+use countersign_primitives::{Digester, ExposeSecret, SecretBytes, SecretString};
 use subtle::ConstantTimeEq;
 use thiserror::Error;
 use totp_rs::{Totp, TotpError};
@@ -105,9 +105,21 @@ impl Authenticator {
         }
     }
 
-    /// Whether another authenticator has the same seed, in constant time.
+    /// Whether another authenticator shows the same codes but for their length, in constant time.
     pub fn is_same_seed(&self, other: &Self) -> bool {
-        self.seed.expose().ct_eq(other.seed.expose()).into()
+        self.seed_digest().ct_eq(&other.seed_digest()).into()
+    }
+
+    /// A digest of the seed. HMAC fills a key up with zeros (RFC 2104 §2), so those at the end make
+    /// no difference.
+    pub fn seed_digest(&self) -> [u8; 32] {
+        let seed = self.seed.expose();
+        let end = seed.iter().rposition(|byte| *byte != 0);
+        let seed = &seed[..end.map_or(0, |last| last + 1)];
+        *Digester::new("countersign.totp-seed.v1")
+            .bytes(seed)
+            .finish()
+            .as_bytes()
     }
 }
 

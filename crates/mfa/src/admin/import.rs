@@ -91,14 +91,15 @@ impl Platform {
     }
 
     /// The id that an app has once it is taken over, and all that it may have had, under earlier
-    /// keys too: a MAC of the record, which is the body of a request. Whoever has no key cannot try
+    /// keys too: a MAC of whose it is and of its seed, however long its codes are. Whoever has no key cannot try
     /// seeds against it.
     fn ids_of_import(
         &self,
         subject: &SubjectId,
         app: &Authenticator,
     ) -> (IdentifierId, Vec<IdentifierId>) {
-        let body = SecretBytes::new(encode(&("countersign admin import-totp", subject, app)));
+        let seed = SecretBytes::new(app.seed_digest().to_vec());
+        let body = SecretBytes::new(encode(&("countersign admin import-totp", subject, seed)));
         let present = self.keyring.mac(KeyUse::RequestMac, body.expose());
         let all = self.keyring.macs(KeyUse::RequestMac, body.expose());
         (id_of_mac(present), all.map(id_of_mac).collect())

@@ -1,5 +1,7 @@
 //! One rule.
 
+use countersign_primitives::is_caller_name;
+
 use super::{
     operations::{About, about},
     stages::stages,
@@ -59,7 +61,7 @@ pub(super) fn read_rule(table: &Table<'_>) -> Read<(usize, EitherRule)> {
         "payment methods",
         is_payment_method,
     )?;
-    let callers = names(table, "callers", "callers", is_caller)?;
+    let callers = names(table, "callers", "callers", is_caller_name)?;
     let stages = stages(table)?;
     let when_off = choice(table, "when_off", WhenOff::Use, WHEN_OFF)?;
     let when_none = choice(table, "when_none", WhenNone::Enrol, WHEN_NONE)?;
@@ -153,11 +155,6 @@ fn names(table: &Table<'_>, key: &str, of: &str, is_fit: impl Fn(&str) -> bool) 
     Ok(Names::Only(
         names.into_iter().map(|(name, _)| name).collect(),
     ))
-}
-
-/// Callers have no spaces and no characters beyond ASCII.
-fn is_caller(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// A withdrawal that names none has an empty one.

@@ -23,7 +23,8 @@ const SOME_FAILED: u8 = 3;
 /// A backup does not know what was used after it was made, and would let it be used again. For every
 /// subject this voids what could be: confirmations that are pending or approved; enrolments that have
 /// begun; codes of apps up to half a minute from now; all lists of backup codes. Each subject gets an
-/// event that says so. Only people who had backup codes notice anything.
+/// event that says so. People notice it by operations that have to be asked for again, by the wait for
+/// their app's next code but one, and above all by backup codes that are void.
 ///
 /// The whole procedure:
 ///
@@ -44,7 +45,9 @@ const SOME_FAILED: u8 = 3;
 /// What was changed since the backup is as it was before: a PIN that was changed is the earlier one,
 /// an identifier that was disabled, such as that of a stolen phone, is enabled again, and whoever was
 /// erased is back. Where you know of such a change, make it again with `countersign admin reset-pin`,
-/// `disable` and `erase` before you start the gateways.
+/// `disable` and `erase` before you start the gateways. Whoever enrolled, or switched on, since the
+/// backup has nothing enrolled or switched on now, and may log in without a code where the policy lets
+/// those: tell them to enrol. Failures, locks and caps are those of the backup too.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -72,29 +75,41 @@ impl AfterRestore {
         );
         let mut progress = Progress::of("subjects");
         let mut failures = Vec::new();
+        let done = self.all(platform, &mut progress, &mut failures).await;
+        for failure in &failures {
+            say(format!("failed: {failure}"));
+        }
+        say(format!("{:17}{}", "subjects", progress.done()));
+        say(format!("{:17}{}", "failed", failures.len()));
+        done.context("it could not go on: run it again, from the beginning")?;
+        Ok(if failures.is_empty() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(SOME_FAILED)
+        })
+    }
+
+    /// Goes through every subject, page by page.
+    async fn all(
+        &self,
+        platform: &Platform,
+        progress: &mut Progress,
+        failures: &mut Vec<String>,
+    ) -> Result<()> {
         let mut last = None;
         loop {
             let page = platform.admin_subjects(last.as_ref(), PAGE).await?;
-            let Some(end) = page.last() else { break };
+            let Some(end) = page.last() else {
+                return Ok(());
+            };
             last = Some(end.clone());
             let work = |subject| self.distrust(platform, subject);
             let done = for_each(page, work, |failure| {
                 progress.add(1);
                 failures.extend(failure);
             });
-            done.await
-                .context("it could not go on: run it again, from the beginning")?;
+            done.await?;
         }
-        for failure in &failures {
-            say(format!("failed: {failure}"));
-        }
-        say(format!("{:17}{}", "subjects", progress.done()));
-        say(format!("{:17}{}", "failed", failures.len()));
-        Ok(if failures.is_empty() {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::from(SOME_FAILED)
-        })
     }
 
     /// Deals with one subject; says what went wrong where that is about this subject alone.

@@ -17,7 +17,8 @@ use crate::output::say;
 /// the history; it is the host system's, which knows whose it was.
 ///
 /// It cannot be undone. Backups that were made before still have everything; a database may keep
-/// removed bytes in its files until it uses their place again (`VACUUM` ends that).
+/// removed bytes in its files until it uses their place again (SQLite's `VACUUM` and PostgreSQL's
+/// `VACUUM FULL` end that). On SQLite other changes wait meanwhile: seconds for ten thousands of events.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -37,12 +37,14 @@ const SOME_REFUSED: u8 = 3;
 /// period (30). In place of secret there may be a column otpauth.
 ///
 /// (b) otpauth://totp/ISSUER:ACCOUNT?secret=... The account is the subject's id, the issuer the app's
-/// label. Empty lines and lines that begin with # are passed over.
+/// label.
+///
+/// Empty lines and lines that begin with # are passed over.
 ///
 /// Without --apply nothing is written, and the report says what would be done. Every record that is
 /// refused is reported with its line and subject, never with its secret: a period other than 30
-/// seconds, a secret under 128 bits, codes that are not time-based, a secret that stands there twice,
-/// more than 5 apps of one subject. The others are taken over.
+/// seconds, a secret under 128 bits, codes that are not time-based, a secret that stands there before,
+/// be it another subject's, more than 5 apps of one subject. The others are taken over.
 ///
 /// The same file can be given again, such as after an interruption: apps that are there are left as
 /// they are, and those that were disabled since do not come back.

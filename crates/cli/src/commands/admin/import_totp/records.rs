@@ -17,6 +17,10 @@ use csv::{ReaderBuilder, StringRecord, Terminator, Trim};
 const SCHEME: &str = "otpauth://";
 /// A byte order mark, which some programs write before the first line.
 const MARK: &str = "\u{feff}";
+/// The longest name of a column that is repeated.
+const LONGEST_NAME: usize = 16;
+/// The longest line: far more than any record.
+const LONGEST_LINE: u64 = 64 * 1024;
 const COLUMNS: [&str; 7] = [
     "subject",
     "secret",
@@ -35,6 +39,8 @@ pub(super) struct Records {
     /// The records that are not taken over.
     pub(super) refusals: Vec<Refusal>,
     places: HashMap<SubjectId, usize>,
+    /// The first line of each seed, and whose it is.
+    seeds: HashMap<[u8; 32], (u64, SubjectId)>,
 }
 
 /// The apps of one subject.
@@ -88,17 +94,25 @@ enum Form {
 pub(super) fn read(input: impl Read, purposes: PurposeSet) -> Result<Records> {
     let mut records = Records::default();
     let mut form = None;
-    for (number, line) in (1..).zip(BufReader::new(input).split(b'\n')) {
-        let line = line?;
+    let mut input = BufReader::new(input);
+    for number in 1.. {
+        let mut line = Vec::new();
+        let mut rest = input.by_ref().take(LONGEST_LINE);
+        if rest.read_until(b'\n', &mut line)? == 0 {
+            break;
+        }
+        ensure!(
+            line.ends_with(b"\n") || rest.limit() > 0,
+            "line {number} is longer than {LONGEST_LINE} bytes"
+        );
         let Ok(line) = str::from_utf8(&line) else {
             records.refuse(number, Refused::of_nobody("it is not UTF-8"));
             continue;
         };
         let line = line.trim_start_matches(MARK).trim();
         match &form {
-            _ if line.is_empty() => {}
+            _ if line.is_empty() || line.starts_with('#') => {}
             Some(Form::Csv(columns)) => records.add(number, columns.parse(line, purposes)),
-            Some(Form::Uris) | None if line.starts_with('#') => {}
             Some(Form::Uris) => records.add(number, of_uri(line, purposes)),
             None if is_uri(line) => {
                 form = Some(Form::Uris);
@@ -107,6 +121,7 @@ pub(super) fn read(input: impl Read, purposes: PurposeSet) -> Result<Records> {
             None => form = Some(Form::Csv(Columns::of(line)?)),
         }
     }
+    records.subjects.retain(|of_one| !of_one.apps.is_empty());
     Ok(records)
 }
 
@@ -121,6 +136,16 @@ impl Records {
             Ok(record) => record,
             Err(refused) => return self.refuse(line, refused),
         };
+        let seed = app.authenticator.seed_digest();
+        if let Some((twin, owner)) = self.seeds.get(&seed).cloned() {
+            if owner != subject {
+                self.withdraw(&owner, twin, line);
+            }
+            let why = format!("the same secret stands in line {twin} already");
+            let subject = Some(subject);
+            return self.refuse(line, Refused { subject, why });
+        }
+        self.seeds.insert(seed, (line, subject.clone()));
         let next = self.subjects.len();
         let place = *self.places.entry(subject.clone()).or_insert(next);
         if place == next {
@@ -131,20 +156,24 @@ impl Records {
             });
         }
         let known = &mut self.subjects[place];
-        let is_it = |other: &ImportTotp| other.authenticator.is_same_seed(&app.authenticator);
-        match known.apps.iter().position(is_it) {
-            Some(twin) => {
-                let why = format!(
-                    "the same secret stands in line {} already",
-                    known.lines[twin]
-                );
-                let subject = Some(subject);
-                self.refuse(line, Refused { subject, why });
-            }
-            None => {
-                known.apps.push(app);
-                known.lines.push(line);
-            }
+        known.apps.push(app);
+        known.lines.push(line);
+    }
+
+    /// Refuses a record that was taken: its secret is another subject's too. Nobody can tell which
+    /// of them is right, and each would have the other's codes.
+    fn withdraw(&mut self, owner: &SubjectId, line: u64, twin: u64) {
+        let known = self
+            .places
+            .get(owner)
+            .map(|place| &mut self.subjects[*place]);
+        let Some(known) = known else { return };
+        if let Some(place) = known.lines.iter().position(|other| *other == line) {
+            known.lines.remove(place);
+            known.apps.remove(place);
+            let why = format!("the same secret stands in line {twin}, for another subject");
+            let subject = Some(owner.clone());
+            self.refuse(line, Refused { subject, why });
         }
     }
 
@@ -190,7 +219,13 @@ fn fields(line: &str) -> Result<StringRecord, &'static str> {
     row.and_then(Result::ok).ok_or("it is not CSV")
 }
 
+/// A subject's id. What could be a secret is none, and is not repeated: the columns may be swapped.
 fn subject_of(text: &str) -> Result<SubjectId, String> {
+    if Authenticator::from_base32(text, Algorithm::Sha1, Digits::Six).is_ok() {
+        return Err(
+            "what stands for the subject could be a secret: are two columns swapped?".into(),
+        );
+    }
     SubjectId::parse(text).map_err(|error| format!("a subject {error}"))
 }
 
@@ -232,9 +267,15 @@ impl Columns {
             );
         };
         for (place, name) in names.iter().enumerate() {
+            // A line that is longer than it seems may hold a secret.
+            let shown = if name.chars().any(char::is_control) || name.len() > LONGEST_NAME {
+                format!("number {}", place + 1)
+            } else {
+                format!("{name:?}")
+            };
             ensure!(
                 COLUMNS.contains(&name.as_str()),
-                "the column {name:?} is unknown: there can be {}",
+                "the column {shown} is unknown: there can be {}",
                 COLUMNS.join(", ")
             );
             ensure!(

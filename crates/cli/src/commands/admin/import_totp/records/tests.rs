@@ -107,18 +107,47 @@ fn each_record_that_is_refused_is_named_and_the_others_are_kept() {
 }
 
 #[test]
-fn a_secret_counts_once_for_a_subject() {
+fn a_secret_counts_once_and_for_one_subject() {
     let text = format!(
         "subject,secret\nanna,{ONE}\nboris,{ONE}\nanna,{TWO}\nanna,{}\n",
         ONE.to_lowercase()
     );
     let expected = [
-        "2 anna -",
         "4 anna -",
-        "3 boris -",
+        "2 anna: the same secret stands in line 3, for another subject",
+        "3 boris: the same secret stands in line 2 already",
         "5 anna: the same secret stands in line 2 already",
     ];
     assert_eq!(outline(&text), expected);
+    let twice = format!("subject,secret\nanna,{ONE}\nanna,{ONE}AAAA\n");
+    let expected = [
+        "2 anna -",
+        "3 anna: the same secret stands in line 2 already",
+    ];
+    assert_eq!(outline(&twice), expected);
+}
+
+#[test]
+fn a_secret_in_another_column_is_not_repeated() {
+    let swapped = format!("secret,subject\nanna,{ONE}\n");
+    let expected = ["2 -: what stands for the subject could be a secret: are two columns swapped?"];
+    assert_eq!(outline(&swapped), expected);
+    let old_mac = format!("secret,subject,label\r{ONE},anna,x\r");
+    let error = read(old_mac.as_bytes(), PurposeSet::NONE).err().unwrap();
+    assert!(!format!("{error:#}").contains(&ONE[..8]), "{error:#}");
+}
+
+#[test]
+fn a_row_that_is_commented_out_is_none() {
+    let text = format!("# old\nsubject,secret\n#anna,{ONE}\nboris,{TWO}\n");
+    assert_eq!(outline(&text), ["4 boris -"]);
+}
+
+#[test]
+fn a_line_without_an_end_is_refused() {
+    let long = format!("subject,secret\n{}", "a".repeat(70_000));
+    let error = read(long.as_bytes(), PurposeSet::NONE).err().unwrap();
+    assert!(error.to_string().contains("line 2 is longer"), "{error:#}");
 }
 
 #[test]
