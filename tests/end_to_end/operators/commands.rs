@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use countersign_testkit::{BIN, Backend, Database};
+use data_encoding::BASE32_NOPAD;
 use tempfile::TempDir;
 
 use super::import::SEEDS;
@@ -218,7 +219,11 @@ async fn many(backend: Backend) -> Result<()> {
     let here = Installation::new(backend).await?;
     let mut text = "subject,secret\n".to_owned();
     for number in 0..MANY {
-        text += &format!("person-{number},{ONE}\nperson-{number},{TWO}\n");
+        for app in ["one", "two"] {
+            let seed = format!("{app} {number:16}");
+            let seed = BASE32_NOPAD.encode(seed.as_bytes());
+            text += &format!("person-{number},{seed}\n");
+        }
     }
     let file = here.file("seeds.csv", &text)?;
     let import = ["import-totp", &file, "--reason", "move", "--apply"];

@@ -24,6 +24,8 @@ fn the_default_policy_is_explained_in_a_sentence_for_each_rule() {
             "custom operations: a custom operation by any caller takes a code of any identifier that \
              is switched on for OTHER; where none is switched on or none is enrolled, it goes on \
              without a proof.",
+            "the first rule that matches an operation decides about it; what the others say of it does \
+             not count.",
             "every login, withdrawal and custom operation has a rule.",
             "a settings change takes what the platform itself asks for, and nothing more.",
         ]
@@ -66,12 +68,28 @@ fn conditions_stand_in_the_sentence() {
              purpose of the operation, then the PIN; where none is switched on, it goes on without \
              that code; where none is enrolled, one has to be enrolled first; where no PIN is set, \
              one has to be set first.",
+            "the first rule that matches an operation decides about it; what the others say of it does \
+             not count.",
             "a login, a withdrawal or a custom operation that no rule matches is refused.",
             "settings: a settings change asked for by \"portal\" takes, beside what the platform \
              itself asks for, a code of an authenticator app and the PIN; what is enrolled serves, on \
              or off, and what is not enrolled is not asked for.",
         ]
     );
+}
+
+#[test]
+fn a_rule_that_may_ask_for_nothing_says_so() {
+    let sentences = explained(
+        "[[rules]]
+        name = 'logins'
+        operations = ['login']
+        stages = [['totp'], ['backup-codes']]
+        when_off = 'allow'
+        when_none = 'allow'",
+    );
+    let end = "it goes on without that code; where all are left out, it goes on without a proof.";
+    assert!(sentences[0].ends_with(end), "{}", sentences[0]);
 }
 
 #[test]
