@@ -195,7 +195,7 @@ impl UseCase for Act<'_> {
             }
             Deed::Disable(identifier) => {
                 registry
-                    .disable(identifier)
+                    .disable(identifier, snapshot.now)
                     .map_err(|error| Error::of_registry(error, snapshot.now))?;
                 Fact::Disabled { identifier }
             }

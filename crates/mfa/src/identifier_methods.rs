@@ -1,7 +1,7 @@
 //! Changes an identifier that is there: its purposes, its name, its end.
 
 use countersign_primitives::{IdentifierId, Label};
-use countersign_security_identifiers::{AuthenticatorRef, Kind, PurposeSet};
+use countersign_security_identifiers::{AuthenticatorRef, Kind, PurposeSet, SecurityIdentifier};
 use rand::rngs::StdRng;
 
 use crate::{
@@ -148,7 +148,11 @@ impl ChangeMethod for Disable {
 
     fn require_allowed(&self, snapshot: &Snapshot, _: &Context<'_>) -> Result<(), Error> {
         let target = snapshot.registry.identifier(self.identifier);
-        match target.filter(|target| target.kind() != self.kind) {
+        let now = snapshot.now;
+        let is_another = |target: &&SecurityIdentifier| {
+            (target.counts() || target.is_pending(now)) && target.kind() != self.kind
+        };
+        match target.filter(is_another) {
             Some(_) => Err(Error::IdentifierNotFound),
             None => Ok(()),
         }
@@ -174,7 +178,7 @@ impl ChangeMethod for Disable {
         let identifier = self.identifier;
         let disabled = draft
             .registry
-            .disable(identifier)
+            .disable(identifier, draft.now)
             .map_err(|error| Error::of_registry(error, draft.now))?;
         let own = AuthenticatorRef::Identifier(identifier);
         draft.facts.push(if draft.proved_by.contains(&own) {

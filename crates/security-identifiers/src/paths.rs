@@ -269,9 +269,13 @@ impl Registry {
     }
 }
 
-/// Adds a stage that has options and is not there yet.
+/// Adds a stage that has options and is not there yet, in whatever order.
 fn push_stage(stages: &mut Vec<Stage>, stage: Stage) {
-    if !stage.options.is_empty() && !stages.contains(&stage) {
+    let is_it = |other: &Stage| {
+        let has = |option| other.options.contains(option);
+        other.options.len() == stage.options.len() && stage.options.iter().all(has)
+    };
+    if !stage.options.is_empty() && !stages.iter().any(is_it) {
         stages.push(stage);
     }
 }

@@ -290,7 +290,12 @@ impl Registry {
     ///
     /// # Errors
     /// [`RegistryError::NoSuchIdentifier`].
-    pub fn disable(&mut self, id: IdentifierId) -> Result<SecurityIdentifier, RegistryError> {
+    pub fn disable(
+        &mut self,
+        id: IdentifierId,
+        now: Timestamp,
+    ) -> Result<SecurityIdentifier, RegistryError> {
+        self.prune(now);
         let position = self
             .identifiers
             .iter()

@@ -205,7 +205,7 @@ fn disabling_or_another_pin_ends_a_waiting_list() {
         seed,
     );
     registry.begin_totp(other, None, app, &limits, NOW).unwrap();
-    registry.disable(other).unwrap();
+    registry.disable(other, NOW).unwrap();
     assert!(codes_of(&registry).pending(NOW).is_none());
     assert_eq!(codes_of(&registry).left(NOW), 3);
 }

@@ -286,7 +286,7 @@ fn the_history_gets_every_change_of_a_bound_identifier_and_no_enrolment() {
     now.rename(id(1), Label::parse("old").unwrap()).unwrap();
     let renamed = now.bindings_changed_since(&before, NOW);
     assert_eq!(renamed.len(), 1);
-    now.disable(id(1)).unwrap();
+    now.disable(id(1), NOW).unwrap();
     let disabled = now.bindings_changed_since(&before, NOW);
     assert_eq!(disabled[0].disabled_at, Some(NOW));
 }
