@@ -73,7 +73,7 @@ impl Story {
         terminal.chapter("Nothing is enrolled yet");
         let answer = self.service(&self.logins).create(login()).await;
         let what = "a login needs no proof";
-        terminal.expect(what, "NOT_REQUIRED", answer, |response| {
+        terminal.require(what, "NOT_REQUIRED", answer, |response| {
             match response.outcome {
                 Some(Created::NotRequired(_)) => Some(()),
                 _ => None,
@@ -84,7 +84,7 @@ impl Story {
             .create(withdrawal(250))
             .await;
         let what = "a withdrawal needs a PIN and an authenticator to be enrolled first";
-        terminal.expect(
+        terminal.require(
             what,
             "ENROLMENT_REQUIRED",
             answer,
@@ -105,7 +105,7 @@ impl Story {
             answer,
         );
         let answer = service.set_pin(PIN).await;
-        terminal.expect(&format!("the PIN {PIN} is set"), "done", answer, accepted)
+        terminal.require(&format!("the PIN {PIN} is set"), "done", answer, accepted)
     }
 
     async fn enrol(&self, who: Who, codes: &Codes, terminal: &mut Terminal) -> Result<Enrolled> {
@@ -113,7 +113,7 @@ impl Story {
         let service = self.service(&self.personal_area);
         let answer = service.begin_totp().await;
         let what = "an enrolment begins: the app scans this, or is given the key";
-        let begun = terminal.expect(what, "a secret", answer, |begun| {
+        let begun = terminal.require(what, "a secret", answer, |begun| {
             (!begun.secret_base32.is_empty()).then_some(begun)
         })?;
         terminal.draw_qr(&begun.otpauth_uri)?;
@@ -135,7 +135,7 @@ impl Story {
                 "its code {code}, the PIN and the backup code {} enable it, for logins and withdrawals",
                 codes.shown(1)
             );
-            terminal.expect(&what, "done", answer, accepted)?;
+            terminal.require(&what, "done", answer, accepted)?;
             return Ok(Enrolled { identifier, app });
         }
     }
@@ -147,11 +147,11 @@ impl Story {
         let wrong = enrolled.app.wrong_code();
         let answer = service.submit(&id, enrolled.proof(&wrong)).await;
         let what = format!("the wrong code {wrong} is rejected");
-        terminal.expect(&what, "rejected", answer, rejected)?;
+        terminal.require(&what, "rejected", answer, rejected)?;
         approve(&service, &id, enrolled, terminal).await?;
         let answer = service.redeem(&id, login()).await;
         let redeemed = in_state(ConfirmationState::Redeemed);
-        terminal.expect(
+        terminal.require(
             "it is redeemed: the person is in",
             "REDEEMED",
             answer,
@@ -164,10 +164,10 @@ impl Story {
         let used = enrolled.app.used_code().to_owned();
         let answer = service.submit(&id, enrolled.proof(&used)).await;
         let what = format!("the code {used} is rejected: it was used a moment ago");
-        terminal.expect(&what, "rejected", answer, rejected)?;
+        terminal.require(&what, "rejected", answer, rejected)?;
         let answer = service.cancel(&id).await;
         let cancelled = in_state(ConfirmationState::Cancelled);
-        terminal.expect("that login is cancelled", "CANCELLED", answer, cancelled)
+        terminal.require("that login is cancelled", "CANCELLED", answer, cancelled)
     }
 
     async fn withdraw(&self, enrolled: &mut Enrolled, terminal: &mut Terminal) -> Result<()> {
@@ -183,7 +183,7 @@ impl Story {
         let answer = service.submit(&id, proof_by_pin(PIN)).await;
         let what = format!("the PIN {PIN} passes the first stage; a code is still missing");
         let expected = "accepted and PENDING";
-        terminal.expect(
+        terminal.require(
             &what,
             expected,
             answer,
@@ -202,7 +202,7 @@ impl Story {
         terminal.refuse(what, "OPERATION_MISMATCH", answer);
         let answer = service.redeem(&id, withdrawal(250)).await;
         let redeemed = in_state(ConfirmationState::Redeemed);
-        terminal.expect(
+        terminal.require(
             "250 EUR are redeemed: they may go out",
             "REDEEMED",
             answer,
@@ -233,7 +233,7 @@ async fn open(
         _ => "a code".to_owned(),
     };
     let what = format!("{what} takes {takes}");
-    terminal.expect(&what, "a confirmation", answer, |response| {
+    terminal.require(&what, "a confirmation", answer, |response| {
         match response.outcome {
             Some(Created::Confirmation(confirmation)) => Some(confirmation.confirmation_id),
             _ => None,
@@ -260,7 +260,7 @@ async fn approve(
         }
         let what = format!("the code {code} is accepted, which approves it");
         let approved = accepted_in(ConfirmationState::Approved);
-        return terminal.expect(&what, "accepted and APPROVED", answer, approved);
+        return terminal.require(&what, "accepted and APPROVED", answer, approved);
     }
 }
 
@@ -273,7 +273,7 @@ impl Enrolled {
 impl Terminal {
     /// A step that must have an answer in which `read` finds something. Without it the story
     /// cannot go on.
-    fn expect<T: Debug, U>(
+    fn require<T: Debug, U>(
         &mut self,
         what: &str,
         expected: &str,

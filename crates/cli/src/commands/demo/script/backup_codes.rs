@@ -44,11 +44,11 @@ impl Story {
         let service = self.service(&self.personal_area);
         let answer = service.enable_codes(vec![proof_by_pin(PIN)]).await;
         let what = "the PIN makes a list of codes, shown once";
-        let codes = Codes(terminal.expect(what, "a list", answer, |list| list)?);
+        let codes = Codes(terminal.require(what, "a list", answer, |list| list)?);
         terminal.print_codes(&codes.0.codes);
         let answer = service.finish_codes(&codes.0.list_id).await;
         let what = "it is printed, and Finish puts it in force";
-        terminal.expect(what, "every code left", answer, all_of(&codes))?;
+        terminal.require(what, "every code left", answer, all_of(&codes))?;
         let answer = service
             .switch_on(&codes.0.identifier_id, codes.proof(2))
             .await;
@@ -56,7 +56,7 @@ impl Story {
             "the code {} switches them on for logins and withdrawals",
             codes.shown(2)
         );
-        terminal.expect(&what, "done", answer, accepted)?;
+        terminal.require(&what, "done", answer, accepted)?;
         Ok(codes)
     }
 
@@ -76,14 +76,14 @@ impl Story {
             codes.shown(3)
         );
         let approved = accepted_in(ConfirmationState::Approved);
-        terminal.expect(&what, "accepted and APPROVED", answer, approved)?;
+        terminal.require(&what, "accepted and APPROVED", answer, approved)?;
         let id = open(&service, "another login", login(), terminal).await?;
         let answer = service.submit(&id, codes.proof(3)).await;
         let what = format!("the code {} is rejected: it is crossed out", codes.shown(3));
-        terminal.expect(&what, "rejected", answer, super::rejected)?;
+        terminal.require(&what, "rejected", answer, super::rejected)?;
         let answer = service.cancel(&id).await;
         let cancelled = in_state(ConfirmationState::Cancelled);
-        terminal.expect("that login is cancelled", "CANCELLED", answer, cancelled)
+        terminal.require("that login is cancelled", "CANCELLED", answer, cancelled)
     }
 
     /// All codes but the last are used up, which is refused for a withdrawal.
@@ -108,7 +108,7 @@ impl Story {
         let all = (confirmed == last - 4).then_some(()).ok_or_else(|| {
             tonic::Status::internal(format!("only {confirmed} of them were accepted"))
         });
-        terminal.expect(&what, "accepted", all, Some)?;
+        terminal.require(&what, "accepted", all, Some)?;
 
         let service = self.service(&self.withdrawals);
         let what = "a withdrawal of 90 EUR";
@@ -116,13 +116,13 @@ impl Story {
         let answer = service.submit(&id, proof_by_pin(PIN)).await;
         let pending = accepted_in(ConfirmationState::Pending);
         let what = format!("the PIN {PIN} passes the first stage");
-        terminal.expect(&what, "accepted and PENDING", answer, pending)?;
+        terminal.require(&what, "accepted and PENDING", answer, pending)?;
         let answer = service.submit(&id, codes.proof(last)).await;
         let what = format!("the last code {} is refused", codes.shown(last));
         terminal.refuse(&what, "LAST_CODE_RESERVED", answer);
         let answer = service.cancel(&id).await;
         let cancelled = in_state(ConfirmationState::Cancelled);
-        terminal.expect(
+        terminal.require(
             "that withdrawal is cancelled",
             "CANCELLED",
             answer,
@@ -143,21 +143,21 @@ impl Story {
             .create_more_codes(&codes.0.identifier_id, codes.proof(last))
             .await;
         let what = format!("the last code {} makes another list", codes.shown(last));
-        let next = Codes(terminal.expect(&what, "a list", answer, |list| list)?);
+        let next = Codes(terminal.require(&what, "a list", answer, |list| list)?);
         terminal.print_codes(&next.0.codes);
         let answer = service.finish_codes(&next.0.list_id).await;
         let what = "Finish puts it in force; in the same moment the old list is void";
-        terminal.expect(what, "every code left", answer, all_of(&next))?;
+        terminal.require(what, "every code left", answer, all_of(&next))?;
 
         let service = self.service(&self.logins);
         let id = open(&service, "a login", login(), terminal).await?;
         let answer = service.submit(&id, codes.proof(last)).await;
         let what = format!("the code {} of the old list is rejected", codes.shown(last));
-        terminal.expect(&what, "rejected", answer, super::rejected)?;
+        terminal.require(&what, "rejected", answer, super::rejected)?;
         let answer = service.submit(&id, next.proof(1)).await;
         let what = format!("the code {} of the new one is accepted", next.shown(1));
         let approved = accepted_in(ConfirmationState::Approved);
-        terminal.expect(&what, "accepted and APPROVED", answer, approved)?;
+        terminal.require(&what, "accepted and APPROVED", answer, approved)?;
         Ok(next)
     }
 
@@ -176,7 +176,7 @@ impl Story {
         let proofs = vec![proof_by_pin(PIN), codes.proof(2)];
         let answer = service.disable_totp(app, proofs).await;
         let what = format!("the PIN and the backup code {} do", codes.shown(2));
-        terminal.expect(&what, "done", answer, accepted)
+        terminal.require(&what, "done", answer, accepted)
     }
 
     pub(super) async fn disable_codes(&self, codes: &Codes, terminal: &mut Terminal) -> Result<()> {
@@ -191,10 +191,10 @@ impl Story {
             "it is said, and the code {} disables the codes",
             codes.shown(3)
         );
-        terminal.expect(&what, "done", answer, accepted)?;
+        terminal.require(&what, "done", answer, accepted)?;
         let answer = self.service(&self.logins).create(login()).await;
         let what = "a login needs no proof again: nothing is switched on";
-        terminal.expect(what, "NOT_REQUIRED", answer, |response| {
+        terminal.require(what, "NOT_REQUIRED", answer, |response| {
             matches!(response.outcome, Some(Created::NotRequired(_))).then_some(())
         })
     }
@@ -204,7 +204,7 @@ impl Story {
         terminal.chapter("The personal area: what happened, the latest first");
         let answer = self.service(&self.personal_area).events(EVENTS).await;
         let what = "the subject's events are listed, without a secret";
-        let events = terminal.expect(what, "events", answer, |events| {
+        let events = terminal.require(what, "events", answer, |events| {
             (!events.is_empty()).then_some(events)
         })?;
         for event in events {
