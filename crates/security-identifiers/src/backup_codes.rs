@@ -2,7 +2,6 @@
 
 use countersign_backup_codes::{CodeList, Position, UsedCodes};
 use countersign_primitives::{CodeListId, IdentifierId, Label, Throttle, Timestamp};
-use countersign_totp::Step;
 use minicbor::{CborLen, Decode, Encode};
 
 use crate::{
@@ -215,32 +214,6 @@ impl Registry {
     pub fn end_run(&mut self, id: IdentifierId, purpose: Purpose) -> Result<(), RegistryError> {
         self.counting_mut(id)?.throttles[purpose.index()].clear();
         Ok(())
-    }
-
-    /// Makes what was used since a backup of the database useless, once it was restored from it:
-    /// codes of apps count from the step after the next on, and lists of backup codes and whatever
-    /// waits are void. Confirmations from before are void by [`Self::restored_at`].
-    pub fn distrust(&mut self, now: Timestamp) {
-        self.identifiers.retain(SecurityIdentifier::counts);
-        for identifier in &mut self.identifiers {
-            match &mut identifier.factor {
-                Factor::Totp { last_used, .. } => {
-                    *last_used = (*last_used).max(Some(Step::at(now).next()));
-                }
-                Factor::BackupCodes(codes) => {
-                    codes.list.clear();
-                    codes.used = UsedCodes::default();
-                    codes.pending = None;
-                }
-            }
-        }
-        self.open.clear();
-        self.restored_at = Some(now);
-    }
-
-    /// When the database was last restored from a backup: what was created before is void.
-    pub const fn restored_at(&self) -> Option<Timestamp> {
-        self.restored_at
     }
 
     /// Drops lists that wait to be finished, and sets that have no other one.

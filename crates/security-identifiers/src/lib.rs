@@ -20,6 +20,7 @@ mod kind;
 mod lifecycle;
 mod paths;
 mod registry;
+mod restore;
 
 pub use backup_codes::{BackupCodes, PendingList};
 pub use codec::{CodecError, Encoded};
