@@ -2,7 +2,7 @@
 
 use countersign_backup_codes::NewCode;
 use countersign_primitives::{CodeListId, IdentifierId, Label, SubjectId, Timestamp};
-use countersign_security_identifiers::{Kind, PendingList};
+use countersign_security_identifiers::{Kind, PendingList, SecurityIdentifier};
 use minicbor::{CborLen, Decode, Encode};
 use rand::rngs::StdRng;
 
@@ -215,11 +215,12 @@ impl ChangeMethod for CreateMoreCodes {
             .registry
             .renew_codes(identifier, list)
             .map_err(|error| Error::of_registry(error, now))?;
-        let set = draft.registry.identifier(identifier);
-        let left = set.and_then(|set| set.backup_codes()?.left(now).into());
-        draft
-            .facts
-            .extend(left.and_then(|left| few_left(identifier, left)));
+        let renewed = draft.registry.identifier(identifier);
+        let left = renewed
+            .and_then(SecurityIdentifier::backup_codes)
+            .map(|codes| codes.left(now));
+        let few = left.and_then(|left| few_left(identifier, left));
+        draft.facts.extend(few);
         draft.facts.push(Fact::CodesMade { identifier });
         Ok(NewCodes {
             list: id,

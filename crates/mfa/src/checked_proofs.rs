@@ -49,6 +49,12 @@ impl CheckedProofs {
         self.rejected.is_empty()
     }
 
+    /// Whose proofs are accepted.
+    pub(crate) fn accepted_authenticators(&self) -> Vec<AuthenticatorRef> {
+        let accepted = self.accepted.iter();
+        accepted.map(|accepted| accepted.authenticator()).collect()
+    }
+
     /// The backup code that the list to be made is to hold, where one proved that it may be made.
     pub(crate) fn code_to_hold(&self) -> Option<Position> {
         self.accepted.iter().find_map(|accepted| match accepted {

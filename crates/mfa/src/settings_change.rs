@@ -4,7 +4,7 @@
 use countersign_backup_codes::Position;
 use countersign_primitives::{ConfirmationId, IdentifierId, SecretString, Timestamp};
 use countersign_security_identifiers::{
-    AuthenticatorRef, Ending, Kind, Path, Purpose, PurposeSet, Registry, Use,
+    AuthenticatorRef, Ending, Kind, Path, Purpose, PurposeSet, Registry, RegistryError, Use,
 };
 use countersign_totp::Step;
 use minicbor::{CborLen, Decode, Encode};
@@ -224,7 +224,7 @@ impl<T: ChangeMethod> UseCase for T {
             facts: Vec::new(),
             own_code: weighed.own_code,
             hashes,
-            proved_by: weighed.grounds.proved_by(self.authorization()),
+            proved_by: weighed.grounds.proved_by(),
             code_to_hold: weighed.grounds.code_to_hold(),
         };
         if let OwnCode::Wrong(identifier, kind, reason) = weighed.own_code {
@@ -279,11 +279,10 @@ impl<T: ChangeMethod> UseCase for T {
 }
 
 impl Grounds {
-    fn proved_by(&self, authorization: &Authorization) -> Vec<AuthenticatorRef> {
-        match (self, authorization) {
-            (Self::Confirmation(confirmation, _), _) => confirmation.passed_by(),
-            (Self::Proofs(_), Authorization::Proofs(proofs)) => proofs.authenticators(),
-            (Self::Proofs(_), Authorization::Confirmation(_)) => Vec::new(),
+    fn proved_by(&self) -> Vec<AuthenticatorRef> {
+        match self {
+            Self::Proofs(checked) => checked.accepted_authenticators(),
+            Self::Confirmation(confirmation, _) => confirmation.passed_by(),
         }
     }
 
@@ -415,6 +414,12 @@ impl SettingsChange {
             let target = registry.counting().find(|target| target.id == *id);
             target.ok_or(Error::IdentifierNotFound)
         };
+        let may_enable = |room: Result<(), RegistryError>| {
+            if registry.pin().is_none() {
+                return Err(Error::PinNotSet);
+            }
+            room.map_err(|error| Error::of_registry(error, *now))
+        };
         let paths = match self {
             Self::EnableTotp {
                 identifier,
@@ -424,11 +429,7 @@ impl SettingsChange {
                     .identifier(*identifier)
                     .filter(|found| found.is_pending(*now) && found.kind() == Kind::Totp)
                     .ok_or(Error::IdentifierNotFound)?;
-                if registry.pin().is_none() {
-                    return Err(Error::PinNotSet);
-                }
-                let room = registry.require_room(Kind::Totp, limits);
-                room.map_err(|error| Error::of_registry(error, *now))?;
+                may_enable(registry.require_room(Kind::Totp, limits))?;
                 registry.paths_to_enable(*purposes)
             }
             Self::EnableCodes => {
@@ -436,11 +437,7 @@ impl SettingsChange {
                 if set.is_some_and(|set| set.counts()) {
                     return Err(Error::BackupCodesEnabled);
                 }
-                if registry.pin().is_none() {
-                    return Err(Error::PinNotSet);
-                }
-                let room = registry.require_room_for_codes(limits, *now);
-                room.map_err(|error| Error::of_registry(error, *now))?;
+                may_enable(registry.require_room_for_codes(limits, *now))?;
                 registry.paths_to_enable(PurposeSet::NONE)
             }
             Self::RenewCodes { identifier } => {
