@@ -84,7 +84,7 @@ impl Platform {
     ///
     /// # Errors
     /// [`Error::BackupCodesEnabled`], [`Error::PinNotSet`], [`Error::TooManyIdentifiers`],
-    /// [`Error::TooManyEnrolments`], [`Error::StepUpRequired`], [`Error::Denied`].
+    /// [`Error::TooManyEnrolments`]; those of its [`Authorization`].
     pub async fn enable_codes(
         &self,
         call: &Call,
@@ -96,8 +96,8 @@ impl Platform {
     /// Makes another list for a set, which replaces its list once it is finished.
     ///
     /// # Errors
-    /// [`Error::IdentifierNotFound`], [`Error::IdentifierNotEnabled`], [`Error::StepUpRequired`],
-    /// [`Error::Denied`].
+    /// [`Error::IdentifierNotFound`], [`Error::IdentifierNotEnabled`]; those of its
+    /// [`Authorization`].
     pub async fn create_more_codes(
         &self,
         call: &Call,

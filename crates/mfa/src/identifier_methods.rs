@@ -50,8 +50,8 @@ impl Platform {
     /// Switches an identifier on and off for purposes.
     ///
     /// # Errors
-    /// [`Error::IdentifierNotFound`], [`Error::IdentifierNotEnabled`], [`Error::StepUpRequired`],
-    /// [`Error::Denied`].
+    /// [`Error::IdentifierNotFound`], [`Error::IdentifierNotEnabled`]; those of its
+    /// [`Authorization`].
     pub async fn set_purposes(
         &self,
         call: &Call,
@@ -63,8 +63,7 @@ impl Platform {
     /// Disables an identifier.
     ///
     /// # Errors
-    /// [`Error::IdentifierNotFound`], [`Error::LastIdentifier`], [`Error::StepUpRequired`],
-    /// [`Error::Denied`].
+    /// [`Error::IdentifierNotFound`], [`Error::LastIdentifier`]; those of its [`Authorization`].
     pub async fn disable(
         &self,
         call: &Call,

@@ -32,7 +32,7 @@ impl Platform {
     /// Sets a first PIN.
     ///
     /// # Errors
-    /// [`Error::PinAlreadySet`], [`Error::StepUpRequired`], [`Error::Denied`].
+    /// [`Error::PinAlreadySet`]; those of its [`Authorization`].
     pub async fn set_pin(&self, call: &Call, request: &SetPin) -> Result<Outcome<PinView>, Error> {
         self.run(call, request).await?.outcome()
     }
@@ -40,7 +40,7 @@ impl Platform {
     /// Changes the PIN.
     ///
     /// # Errors
-    /// [`Error::PinNotSet`], [`Error::StepUpRequired`], [`Error::Denied`].
+    /// [`Error::PinNotSet`]; those of its [`Authorization`].
     pub async fn change_pin(
         &self,
         call: &Call,

@@ -20,7 +20,12 @@ use crate::{
     proofs::require_covered,
 };
 
-/// What authorizes a settings change.
+/// What authorizes a settings change. Whatever the change, it is refused with
+/// [`Error::StepUpRequired`] or [`Error::Denied`] where the proofs are not those that it takes, and
+/// with [`Error::LastCodeReserved`] where one is by a set with no code to spare. By confirmation there
+/// are [`Error::ConfirmationNotFound`], [`Error::ConfirmationNotApproved`],
+/// [`Error::ConfirmationExpired`], [`Error::AlreadyRedeemed`], [`Error::OperationMismatch`] and
+/// [`Error::AuthenticatorChanged`].
 #[derive(Clone, Debug)]
 pub enum Authorization {
     /// Proofs, given with it.

@@ -98,8 +98,8 @@ impl Platform {
     /// in one commit. The app's code is burned.
     ///
     /// # Errors
-    /// [`Error::StepUpRequired`], [`Error::Denied`], [`Error::EnrolmentThrottled`],
-    /// [`Error::TooManyIdentifiers`].
+    /// [`Error::PinNotSet`], [`Error::EnrolmentThrottled`], [`Error::TooManyIdentifiers`]; those of its
+    /// [`Authorization`].
     pub async fn confirm_totp(
         &self,
         call: &Call,
