@@ -3,8 +3,8 @@
 
 use anyhow::{Context, Result, ensure};
 use countersign_testkit::{
-    BIN, Backend, Client, Codes, Database, Options, Person, Settings, TestClock, TestPlatform,
-    cheap, reason_of, v1::Purpose,
+    BIN, Backend, Client, Database, Options, Person, Settings, TestClock, TestPlatform, cheap,
+    reason_of, v1::Purpose,
 };
 use futures::future::{join, join_all};
 use tonic::Status;
@@ -38,16 +38,6 @@ pub(crate) fn add(suite: &mut Suite) {
     );
 }
 
-async fn holder(client: &Client) -> Result<(Person, Codes)> {
-    let anna = Person::new();
-    anna.set_pin(client).await?;
-    let codes = anna.enrol_codes(client, None).await?;
-    let on = [Purpose::Login];
-    let switched = anna.switch_by_id(client, &codes.id, &on, &[], vec![codes.proof(0)]);
-    switched.await?.context("a right code was rejected")?;
-    Ok((anna, codes))
-}
-
 async fn open(anna: &Person, client: &Client) -> Result<String> {
     Ok(anna.open(client, login()).await?.confirmation_id)
 }
@@ -56,7 +46,7 @@ async fn one_code(backend: Backend) -> Result<()> {
     let gateways = Gateways::start(backend).await?;
     for round in 0..rounds(25, 250) {
         let client = gateways.client(0);
-        let (anna, codes) = holder(client).await?;
+        let (anna, codes) = Person::with_codes(client, &[Purpose::Login]).await?;
         let mut ids = Vec::new();
         for _ in 0..8 {
             ids.push(open(&anna, client).await?);
@@ -113,7 +103,7 @@ async fn last_codes(backend: Backend) -> Result<()> {
     }
     for round in 0..rounds(4, 40) {
         let client = &clients[0];
-        let (anna, codes) = holder(client).await?;
+        let (anna, codes) = Person::with_codes(client, &[Purpose::Login]).await?;
         ensure!(codes.codes.len() == 32);
         for place in 1..22 {
             let id = open(&anna, client).await?;
@@ -149,7 +139,7 @@ async fn finish_and_submit(backend: Backend) -> Result<()> {
     let (mut before, mut after) = (0, 0);
     for round in 0..rounds(30, 300) {
         let client = gateways.client(0);
-        let (anna, codes) = holder(client).await?;
+        let (anna, codes) = Person::with_codes(client, &[Purpose::Login]).await?;
         let next = anna
             .create_more(client, &codes, vec![codes.proof(1)])
             .await?;
@@ -195,7 +185,7 @@ async fn more_and_disable(backend: Backend) -> Result<()> {
     let gateways = Gateways::start(backend).await?;
     for round in 0..rounds(20, 200) {
         let client = gateways.client(0);
-        let (anna, codes) = holder(client).await?;
+        let (anna, codes) = Person::with_codes(client, &[Purpose::Login]).await?;
         let more = anna.create_more(gateways.client(1), &codes, vec![codes.proof(1)]);
         // The same code for both, or one for each.
         let other = if round % 2 == 0 { 1 } else { 2 };

@@ -2,14 +2,14 @@
 
 use anyhow::{Context, Result, ensure};
 use countersign_testkit::{
-    Backend, Codes, app_proof, pin_proof,
+    Backend, Codes, Person, app_proof, pin_proof,
     v1::{self, ConfirmationState, IdentifierState, Purpose},
 };
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use crate::{
-    backup_codes::{holder, left, spend, works},
+    backup_codes::{left, spend, works},
     harness::Suite,
     world::{
         Created, MINUTE, World, accepted, login, payout, precondition, refused, rejected, state,
@@ -59,7 +59,8 @@ fn reserved(status: &Status, left: &str) -> Result<()> {
 
 async fn each_once(backend: Backend) -> Result<()> {
     let world = World::new(backend).await?;
-    let (anna, codes) = holder(&world, &[Purpose::Login, Purpose::Withdrawal]).await?;
+    let (anna, codes) =
+        Person::with_codes(&world.client, &[Purpose::Login, Purpose::Withdrawal]).await?;
     ensure!(left(&world, &anna).await? == 9);
     ensure!(
         !works(&world, &anna, codes.proof(0)).await?,
@@ -93,7 +94,7 @@ async fn each_once(backend: Backend) -> Result<()> {
 
 async fn few(backend: Backend) -> Result<()> {
     let world = World::new(backend).await?;
-    let (anna, codes) = holder(&world, &[Purpose::Login]).await?;
+    let (anna, codes) = Person::with_codes(&world.client, &[Purpose::Login]).await?;
     spend(&world, &anna, &codes, 1..6).await?;
     ensure!(!world.facts(&anna)?.contains("CODES_LOW"), "four are left");
     spend(&world, &anna, &codes, 6..9).await?;
@@ -108,7 +109,8 @@ async fn few(backend: Backend) -> Result<()> {
 
 async fn last_code(backend: Backend) -> Result<()> {
     let world = World::new(backend).await?;
-    let (anna, codes) = holder(&world, &[Purpose::Login, Purpose::Withdrawal]).await?;
+    let (anna, codes) =
+        Person::with_codes(&world.client, &[Purpose::Login, Purpose::Withdrawal]).await?;
     let early = anna
         .open(&world.client, login("desk"))
         .await?
@@ -152,7 +154,7 @@ async fn last_code(backend: Backend) -> Result<()> {
 
 async fn last_code_in_settings(backend: Backend) -> Result<()> {
     let world = World::new(backend).await?;
-    let (anna, codes) = holder(&world, &[Purpose::Login]).await?;
+    let (anna, codes) = Person::with_codes(&world.client, &[Purpose::Login]).await?;
     spend(&world, &anna, &codes, 1..9).await?;
     let last = || codes.proof(9);
     let client = &world.client;
@@ -180,7 +182,7 @@ async fn last_code_in_settings(backend: Backend) -> Result<()> {
 
 async fn last_code_serves(backend: Backend) -> Result<()> {
     let world = World::new(backend).await?;
-    let (anna, codes) = holder(&world, &[Purpose::Login]).await?;
+    let (anna, codes) = Person::with_codes(&world.client, &[Purpose::Login]).await?;
     spend(&world, &anna, &codes, 1..9).await?;
     let last = || vec![codes.proof(9)];
     let wrong = vec![codes.proof(8)];
@@ -198,7 +200,7 @@ async fn last_code_serves(backend: Backend) -> Result<()> {
     anna.finish(&world.client, &next).await?;
     ensure!(left(&world, &anna).await? == 10);
 
-    let (boris, codes) = holder(&world, &[Purpose::Login]).await?;
+    let (boris, codes) = Person::with_codes(&world.client, &[Purpose::Login]).await?;
     spend(&world, &boris, &codes, 1..9).await?;
     let last = || vec![codes.proof(9)];
     let unsure = boris
@@ -217,7 +219,7 @@ async fn last_code_serves(backend: Backend) -> Result<()> {
 
 async fn lost_device(backend: Backend) -> Result<()> {
     let world = World::new(backend).await?;
-    let (anna, codes) = holder(&world, &[]).await?;
+    let (anna, codes) = Person::with_codes(&world.client, &[]).await?;
     let client = &world.client;
     let app = anna.begin(client, "phone").await?;
     let code = app.earlier_code(world.now());
@@ -256,8 +258,8 @@ async fn lost_device(backend: Backend) -> Result<()> {
 
 async fn anothers(backend: Backend) -> Result<()> {
     let world = World::new(backend).await?;
-    let (anna, codes) = holder(&world, &[Purpose::Login]).await?;
-    let (_, others) = holder(&world, &[Purpose::Login]).await?;
+    let (anna, codes) = Person::with_codes(&world.client, &[Purpose::Login]).await?;
+    let (_, others) = Person::with_codes(&world.client, &[Purpose::Login]).await?;
     ensure!(!works(&world, &anna, codes.typed(&others.codes[1])).await?);
     ensure!(works(&world, &anna, codes.proof(1)).await?);
     Ok(())
@@ -265,7 +267,7 @@ async fn anothers(backend: Backend) -> Result<()> {
 
 async fn capped(backend: Backend) -> Result<()> {
     let world = World::new(backend).await?;
-    let (anna, codes) = holder(&world, &[Purpose::Login]).await?;
+    let (anna, codes) = Person::with_codes(&world.client, &[Purpose::Login]).await?;
     let mut wrong = 0;
     while wrong < 100 {
         let id = anna

@@ -48,18 +48,6 @@ pub(crate) fn add(suite: &mut Suite) {
     suite.on_each_backend("backup_codes::a_code_that_made_a_list_is_held_by_it", held);
 }
 
-/// Somebody with a PIN and finished codes that are on for these purposes.
-pub(crate) async fn holder(world: &World, purposes: &[Purpose]) -> Result<(Person, Codes)> {
-    let anna = world.somebody().await?;
-    let codes = anna.enrol_codes(&world.client, None).await?;
-    if !purposes.is_empty() {
-        let proofs = vec![codes.proof(0)];
-        let on = anna.switch_by_id(&world.client, &codes.id, purposes, &[], proofs);
-        on.await?.context("a right code was rejected")?;
-    }
-    Ok((anna, codes))
-}
-
 /// Logs in with the codes at these places.
 pub(crate) async fn spend(
     world: &World,
@@ -239,7 +227,7 @@ async fn overtaken(backend: Backend) -> Result<()> {
     let late = anna.finish(&world.client, &codes).await;
     refused(late, Code::NotFound, "CODE_LIST_NOT_FOUND")?;
     // A waiting list of codes that are in force goes alone.
-    let (boris, codes) = holder(&world, &[Purpose::Login]).await?;
+    let (boris, codes) = Person::with_codes(&world.client, &[Purpose::Login]).await?;
     let next = boris
         .create_more(&world.client, &codes, vec![codes.proof(1)])
         .await?
@@ -341,7 +329,7 @@ async fn enabling(backend: Backend) -> Result<()> {
 
 async fn more(backend: Backend) -> Result<()> {
     let world = World::new(backend).await?;
-    let (anna, codes) = holder(&world, &[Purpose::Login]).await?;
+    let (anna, codes) = Person::with_codes(&world.client, &[Purpose::Login]).await?;
     let next = anna.create_more(&world.client, &codes, vec![codes.proof(1)]);
     let next = next.await?.context("a list")?;
     ensure!(next.id == codes.id && next.list != codes.list);
@@ -381,7 +369,7 @@ async fn more(backend: Backend) -> Result<()> {
 
 async fn held(backend: Backend) -> Result<()> {
     let world = World::new(backend).await?;
-    let (anna, codes) = holder(&world, &[Purpose::Login]).await?;
+    let (anna, codes) = Person::with_codes(&world.client, &[Purpose::Login]).await?;
     let make = |place| anna.create_more(&world.client, &codes, vec![codes.proof(place)]);
     make(1).await?.context("a list")?;
     ensure!(left(&world, &anna).await? == 8);

@@ -8,7 +8,7 @@ use countersign_testkit::{
 use tonic::Code;
 
 use crate::{
-    backup_codes::{holder, spend},
+    backup_codes::spend,
     harness::Suite,
     world::{Created, World, outline, precondition, refused, settings, state},
 };
@@ -439,7 +439,7 @@ async fn no_oracle(backend: Backend) -> Result<()> {
 
 async fn last_code(backend: Backend) -> Result<()> {
     let world = World::new(backend).await?;
-    let (anna, codes) = holder(&world, &[Purpose::Login]).await?;
+    let (anna, codes) = Person::with_codes(&world.client, &[Purpose::Login]).await?;
     let change = disable(&codes.id, true);
     let open = anna.open(&world.client, settings(change.clone())).await?;
     spend(&world, &anna, &codes, 1..9).await?;

@@ -112,12 +112,7 @@ async fn backup_codes(backend: Backend) -> Result<()> {
     let gateways = Gateways::start(backend).await?;
     let client = gateways.client(0);
     for _ in 0..rounds(2, 20) {
-        let anna = Person::new();
-        anna.set_pin(client).await?;
-        let codes = anna.enrol_codes(client, None).await?;
-        let on = [Purpose::Login];
-        let switched = anna.switch_by_id(client, &codes.id, &on, &[], vec![codes.proof(0)]);
-        switched.await?.context("a right code was rejected")?;
+        let (anna, codes) = Person::with_codes(client, &[Purpose::Login]).await?;
         let mut open = opened(&anna, client, login).await?;
         let spare = open.pop().context("a confirmation")?;
         let rejected = flood(&gateways, &anna, &open, &codes.typed(NO_CODE)).await?;

@@ -7,7 +7,7 @@ use countersign_testkit::{
 };
 
 use crate::{
-    backup_codes::{holder, spend},
+    backup_codes::spend,
     harness::Suite,
     world::{World, login, payout, wrong_fields},
 };
@@ -181,7 +181,7 @@ async fn which(backend: Backend) -> Result<()> {
 
 async fn notices(backend: Backend) -> Result<()> {
     let world = World::new(backend).await?;
-    let (anna, codes) = holder(&world, &[Purpose::Login]).await?;
+    let (anna, codes) = Person::with_codes(&world.client, &[Purpose::Login]).await?;
     spend(&world, &anna, &codes, 1..7).await?;
     let events = anna.events(&world.client).await?;
     let low = events[0]

@@ -8,7 +8,6 @@ use countersign_testkit::{
 use prost::Message;
 
 use crate::{
-    backup_codes::holder,
     campaign::login as any_login,
     harness::Suite,
     world::{World, login, rejected},
@@ -34,7 +33,7 @@ pub(crate) fn add(suite: &mut Suite) {
 /// A code of an identifier that nobody has is hashed in place of one of a set: one in a call.
 async fn strangers(backend: Backend) -> Result<()> {
     let world = World::new(backend).await?;
-    let (anna, codes) = holder(&world, &[Purpose::Login]).await?;
+    let (anna, codes) = Person::with_codes(&world.client, &[Purpose::Login]).await?;
     let nobody = Person::new();
     let stranger = || v1::Proof {
         authenticator: Some(v1::proof::Authenticator::IdentifierId(new_request_id())),
@@ -86,8 +85,8 @@ async fn bodies(backend: Backend) -> Result<()> {
     let world = World::new(backend).await?;
     let mut first = None;
     for bad in ALL {
-        let (anna, codes) = holder(&world, &[Purpose::Login]).await?;
-        let (_, others) = holder(&world, &[]).await?;
+        let (anna, codes) = Person::with_codes(&world.client, &[Purpose::Login]).await?;
+        let (_, others) = Person::with_codes(&world.client, &[]).await?;
         let id = anna
             .open(&world.client, login("desk"))
             .await?
@@ -178,8 +177,8 @@ async fn costs() -> Result<()> {
         // The gateway looks whether its database is there whenever it likes: the least counts.
         let mut least: Option<[u64; 2]> = None;
         for _ in 0..5 {
-            let (anna, codes) = with_codes(&client).await?;
-            let (_, others) = with_codes(&client).await?;
+            let (anna, codes) = Person::with_codes(&client, &[Purpose::Login]).await?;
+            let (_, others) = Person::with_codes(&client, &[Purpose::Login]).await?;
             let id = anna.open(&client, any_login()).await?.confirmation_id;
             let typed = prepare(bad, &client, &anna, &codes, &others).await?;
             let read = || -> Result<[u64; 2]> {
@@ -197,14 +196,4 @@ async fn costs() -> Result<()> {
         ensure!(least == Some([2, 1]), "{bad:?}: {least:?}");
     }
     Ok(())
-}
-
-async fn with_codes(client: &countersign_testkit::Client) -> Result<(Person, Codes)> {
-    let anna = Person::new();
-    anna.set_pin(client).await?;
-    let codes = anna.enrol_codes(client, None).await?;
-    let on = [Purpose::Login];
-    let switched = anna.switch_by_id(client, &codes.id, &on, &[], vec![codes.proof(0)]);
-    switched.await?.context("a right code was rejected")?;
-    Ok((anna, codes))
 }

@@ -167,6 +167,23 @@ impl Person {
         Ok(answer.into_inner())
     }
 
+    /// Somebody new with a PIN and finished codes. Where they are on for a purpose, the first code is
+    /// used up: it switched them on.
+    ///
+    /// # Errors
+    /// When they are not enabled, or not switched on.
+    pub async fn with_codes(client: &Client, purposes: &[v1::Purpose]) -> Result<(Self, Codes)> {
+        let person = Self::new();
+        person.set_pin(client).await?;
+        let codes = person.enrol_codes(client, None).await?;
+        if !purposes.is_empty() {
+            let proofs = vec![codes.proof(0)];
+            let switched = person.switch_by_id(client, &codes.id, purposes, &[], proofs);
+            switched.await?.context("a right code was rejected")?;
+        }
+        Ok((person, codes))
+    }
+
     /// Enrols backup codes with the PIN and, where an identifier exists, a code of it.
     ///
     /// # Errors
