@@ -1,17 +1,18 @@
 //! What a request costs, by counting: round trips on the wire, commits, Argon2 runs.
 
-use std::{collections::BTreeMap, future::Future};
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 use countersign_testkit::{
-    App, Backend, Client, Clock, Cluster, Database, NO_CODE, Options, PGBIN, Person, Proxy,
-    TestClock, TestPlatform, app_proof, cheap, new_request_id, pin_proof, v1, v1::Purpose,
+    App, Backend, Client, Clock, Cluster, Database, NO_CODE, Options, PGBIN, Person, TestClock,
+    TestPlatform, app_proof, cheap, new_request_id, pin_proof, v1, v1::Purpose,
 };
 use futures::future::try_join_all;
 
 use crate::{
     campaign::{gives_code, gives_pin, is_accepted, login, payout},
     harness::Suite,
+    meter::{Cost, Meter},
 };
 
 /// Adds the tests of this file.
@@ -36,9 +37,6 @@ pub(crate) fn add(suite: &mut Suite) {
     );
 }
 
-/// Round trips, commits that wrote something, Argon2 runs.
-type Cost = [u64; 3];
-
 /// A change, and one with so many runs.
 const CHANGE: Cost = hashing(0);
 const fn hashing(runs: u64) -> Cost {
@@ -50,67 +48,6 @@ const LOOK: Cost = [1, 0, 0];
 /// How often each request is counted. Only the least counts, since the gateway looks whether its
 /// database is there, and the database tidies up, whenever they like.
 const TIMES: u32 = 5;
-
-struct Meter {
-    database: Database,
-    proxy: Proxy,
-    platform: TestPlatform,
-    clock: TestClock,
-    costs: BTreeMap<&'static str, (Cost, Cost)>,
-}
-
-impl Meter {
-    /// A platform over a database of its own, and a client of it.
-    async fn start(cluster: &Cluster) -> Result<(Self, Client)> {
-        let database = Database::fresh_on(&cluster.url()).await?;
-        let proxy = Proxy::start(database.server()?).await?;
-        let clock = TestClock::default();
-        let options = Options {
-            url: Some(database.url_via(proxy.address())?),
-            ..Options::default()
-        };
-        let platform = TestPlatform::start(&database, &clock, options).await?;
-        let client = platform.client("test").await?;
-        let meter = Self {
-            database,
-            proxy,
-            platform,
-            clock,
-            costs: BTreeMap::new(),
-        };
-        Ok((meter, client))
-    }
-
-    /// Counts what a request costs, and expects it to cost this much.
-    async fn count<T>(
-        &mut self,
-        name: &'static str,
-        expected: Cost,
-        request: impl Future<Output = Result<T>>,
-    ) -> Result<T> {
-        let before = self.read()?;
-        let answer = request.await.context(name)?;
-        let after = self.read()?;
-        let cost = [0, 1, 2].map(|part| after[part] - before[part]);
-        let (least, _) = self.costs.entry(name).or_insert((cost, expected));
-        *least = [0, 1, 2].map(|part| least[part].min(cost[part]));
-        Ok(answer)
-    }
-
-    /// Only a transaction that writes has a number.
-    fn read(&self) -> Result<Cost> {
-        let transactions = "SELECT pg_snapshot_xmax(pg_current_snapshot())";
-        Ok([
-            self.proxy.round_trips(),
-            self.database.query(transactions)?.parse()?,
-            self.platform.pool.runs(),
-        ])
-    }
-
-    fn pass_a_step(&self) {
-        self.clock.advance(std::time::Duration::from_secs(30));
-    }
-}
 
 async fn every_request() -> Result<()> {
     let cluster = Cluster::start()?.context(PGBIN)?;

@@ -28,6 +28,7 @@ mod lifetimes;
 mod listing;
 mod load;
 mod login;
+mod meter;
 mod model;
 mod oathtool;
 mod operators;

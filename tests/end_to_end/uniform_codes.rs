@@ -2,14 +2,14 @@
 
 use anyhow::{Context, Result, ensure};
 use countersign_testkit::{
-    Backend, Cluster, Codes, Database, NO_CODE, Options, PGBIN, Person, Proxy, TestClock,
-    TestPlatform, new_request_id, v1, v1::Purpose,
+    Backend, Cluster, Codes, NO_CODE, PGBIN, Person, new_request_id, v1, v1::Purpose,
 };
 use prost::Message;
 
 use crate::{
     campaign::login as any_login,
     harness::Suite,
+    meter::Meter,
     world::{World, login, rejected},
 };
 
@@ -164,15 +164,7 @@ async fn prepare(
 
 async fn costs() -> Result<()> {
     let cluster = Cluster::start()?.context(PGBIN)?;
-    let database = Database::fresh_on(&cluster.url()).await?;
-    let proxy = Proxy::start(database.server()?).await?;
-    let clock = TestClock::default();
-    let options = Options {
-        url: Some(database.url_via(proxy.address())?),
-        ..Options::default()
-    };
-    let platform = TestPlatform::start(&database, &clock, options).await?;
-    let client = platform.client("test").await?;
+    let (meter, client) = Meter::start(&cluster).await?;
     for bad in ALL {
         // The gateway looks whether its database is there whenever it likes: the least counts.
         let mut least: Option<[u64; 2]> = None;
@@ -181,14 +173,10 @@ async fn costs() -> Result<()> {
             let (_, others) = Person::with_codes(&client, &[Purpose::Login]).await?;
             let id = anna.open(&client, any_login()).await?.confirmation_id;
             let typed = prepare(bad, &client, &anna, &codes, &others).await?;
-            let read = || -> Result<[u64; 2]> {
-                let written = "SELECT pg_snapshot_xmax(pg_current_snapshot())";
-                Ok([proxy.round_trips(), database.query(written)?.parse()?])
-            };
-            let before = read()?;
+            let before = meter.read()?;
             let answer = anna.submit(&client, &id, vec![codes.typed(&typed)]).await?;
             ensure!(rejected(&answer), "{bad:?} was accepted");
-            let after = read()?;
+            let after = meter.read()?;
             let cost = [after[0] - before[0], after[1] - before[1]];
             let so_far = least.unwrap_or(cost);
             least = Some([so_far[0].min(cost[0]), so_far[1].min(cost[1])]);
