@@ -4,13 +4,12 @@
 use anyhow::{Context, Result, ensure};
 use countersign_testkit::{
     BIN, Backend, Client, Database, Options, Person, Settings, TestClock, TestPlatform, cheap,
-    reason_of, v1::Purpose,
+    v1::Purpose,
 };
 use futures::future::{join, join_all};
-use tonic::Status;
 
 use crate::{
-    campaign::{Gateways, is_accepted, login},
+    campaign::{Gateways, is_accepted, login, require_reason},
     harness::{Suite, rounds},
     ledger::Ledger,
 };
@@ -59,7 +58,7 @@ async fn one_code(backend: Backend) -> Result<()> {
         for answer in answers.await {
             match answer {
                 Ok(answer) => accepted += u32::from(is_accepted(&answer)?),
-                Err(status) => expect(&status, "CONFIRMATION_NOT_PENDING")?,
+                Err(status) => require_reason(&status, "CONFIRMATION_NOT_PENDING")?,
             }
         }
         ensure!(accepted == 1, "round {round}: {accepted} were accepted");
@@ -122,7 +121,7 @@ async fn last_codes(backend: Backend) -> Result<()> {
         for answer in answers.await {
             match answer {
                 Ok(answer) => accepted += i32::from(is_accepted(&answer)?),
-                Err(status) => expect(&status, "LAST_CODE_RESERVED")?,
+                Err(status) => require_reason(&status, "LAST_CODE_RESERVED")?,
             }
         }
         ensure!(accepted == 9, "round {round}: {accepted} were accepted");
@@ -208,14 +207,9 @@ async fn more_and_disable(backend: Backend) -> Result<()> {
         }
         if let (Some(made), true) = (made, disabled.is_some()) {
             let late = anna.finish(gateways.client(1), &made).await;
-            expect(&late.err().context("finished")?, "CODE_LIST_NOT_FOUND")?;
+            require_reason(&late.err().context("finished")?, "CODE_LIST_NOT_FOUND")?;
         }
     }
     Ledger::read(&gateways.database)?;
-    Ok(())
-}
-
-fn expect(status: &Status, reason: &str) -> Result<()> {
-    ensure!(reason_of(status) == reason, "not {reason}: {status:?}");
     Ok(())
 }

@@ -1,11 +1,12 @@
 //! What the campaigns share: gateways over one database, and the operations they ask about.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use countersign_testkit::{
     App, Backend, Client, Database, GatewayProcess, LOG, Person, Timestamp, app_proof, free_port,
-    now, pin_proof, v1,
+    now, pin_proof, reason_of, v1,
     v1::{Purpose, confirmation_service_submit_proof_response::Outcome, operation::Operation},
 };
+use tonic::Status;
 
 /// Hashes that cost next to nothing, as a part of a configuration.
 pub(crate) const CHEAP: &str = "[hash]\nmemory_kib = 32\npasses = 1\nlanes = 1\n";
@@ -181,4 +182,10 @@ pub(crate) async fn gives_pin(
 pub(crate) fn is_accepted(answer: &v1::ConfirmationServiceSubmitProofResponse) -> Result<bool> {
     let outcome = answer.outcome.as_ref().context("an outcome")?;
     Ok(matches!(outcome, Outcome::Accepted(_)))
+}
+
+/// That a request of several at once was refused for this reason.
+pub(crate) fn require_reason(status: &Status, reason: &str) -> Result<()> {
+    ensure!(reason_of(status) == reason, "not {reason}: {status:?}");
+    Ok(())
 }

@@ -3,14 +3,13 @@
 
 use anyhow::{Context, Result, ensure};
 use countersign_testkit::{
-    BIN, Backend, Person, app_proof, now, pin_proof, reason_of,
+    BIN, Backend, Person, app_proof, now, pin_proof,
     v1::{ConfirmationState, IdentifierState, Purpose, SecurityIdentifier},
 };
 use futures::future::join_all;
-use tonic::Status;
 
 use crate::{
-    campaign::{Gateways, confirm, enrolled, is_accepted, login},
+    campaign::{Gateways, confirm, enrolled, is_accepted, login, require_reason},
     harness::{Suite, rounds},
     ledger::Ledger,
 };
@@ -62,7 +61,7 @@ async fn codes_and_approvals(backend: Backend) -> Result<()> {
                     approved.push(answer.confirmation.context("a confirmation")?);
                 }
                 Ok(_) => {}
-                Err(status) => expect(&status, "CONFIRMATION_NOT_PENDING")?,
+                Err(status) => require_reason(&status, "CONFIRMATION_NOT_PENDING")?,
             }
         }
         let [approved] = approved.as_slice() else {
@@ -78,7 +77,7 @@ async fn codes_and_approvals(backend: Backend) -> Result<()> {
         for answer in answers.await {
             match answer {
                 Ok(_) => redeemed += 1,
-                Err(status) => expect(&status, "ALREADY_REDEEMED")?,
+                Err(status) => require_reason(&status, "ALREADY_REDEEMED")?,
             }
         }
         ensure!(
@@ -110,7 +109,7 @@ async fn first_pins(backend: Backend) -> Result<()> {
         for (pin, answer) in pins.iter().zip(answers.await) {
             match answer {
                 Ok(done) => kept.extend(done.map(|_| pin)),
-                Err(status) => expect(&status, "PIN_ALREADY_SET")?,
+                Err(status) => require_reason(&status, "PIN_ALREADY_SET")?,
             }
         }
         let [kept] = kept.as_slice() else {
@@ -152,7 +151,7 @@ async fn last_identifiers(backend: Backend) -> Result<()> {
             match answer {
                 Ok(Some(_)) => disabled += 1,
                 Ok(None) => {}
-                Err(status) => expect(&status, "LAST_IDENTIFIER")?,
+                Err(status) => require_reason(&status, "LAST_IDENTIFIER")?,
             }
         }
         ensure!(disabled == 1, "round {round}: {disabled} were disabled");
@@ -162,10 +161,5 @@ async fn last_identifiers(backend: Backend) -> Result<()> {
         ensure!(left == 1, "round {round}: {left} are left");
     }
     Ledger::read(&gateways.database)?;
-    Ok(())
-}
-
-fn expect(status: &Status, reason: &str) -> Result<()> {
-    ensure!(reason_of(status) == reason, "not {reason}: {status:?}");
     Ok(())
 }
