@@ -7,6 +7,7 @@
 mod caller;
 mod convert;
 mod edge;
+mod methods;
 mod services;
 mod status;
 
@@ -28,6 +29,7 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use tonic_reflection::server::v1::{ServerReflection, ServerReflectionServer};
 
 pub use caller::CALLER_METADATA;
+pub use methods::{METHODS, MethodLimits, MethodRow};
 
 use crate::{
     edge::{EdgeLayer, Refusals},
