@@ -1,6 +1,7 @@
 //! The subcommands, one file each.
 
 pub(crate) mod admin;
+pub(crate) mod callers;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod dev;

@@ -3,7 +3,7 @@
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use countersign_gateway::Gateway;
+use countersign_gateway::{Callers, Gateway, Tls};
 use countersign_keyring::Keyring;
 use countersign_mfa::{
     Entropy, HashPool, Platform, Settings, SystemEntropy,
@@ -26,6 +26,20 @@ pub(crate) struct Parts {
     pub(crate) hash_threads: NonZeroUsize,
     /// What to run for the right schema; for the error that says so.
     pub(crate) migrate: String,
+}
+
+/// How the edge before a platform is.
+pub(crate) struct Edge {
+    /// What connections prove who calls with; `None` is plaintext on loopback.
+    pub(crate) tls: Option<Arc<Tls>>,
+    /// Who may call what.
+    pub(crate) callers: Callers,
+    /// Whether reflection is offered.
+    pub(crate) reflection: bool,
+    /// The longest that a request may take.
+    pub(crate) deadline: Duration,
+    /// How long requests in flight may take after a stop.
+    pub(crate) drain: Duration,
 }
 
 /// A platform that is put together.
@@ -108,12 +122,16 @@ impl Parts {
 
 impl Composed {
     /// The edge before this platform.
-    pub(crate) fn gateway(&self, reflection: bool) -> Gateway {
+    pub(crate) fn gateway(&self, edge: Edge) -> Gateway {
         Gateway {
             platform: Arc::clone(&self.platform),
             upkeep: Arc::clone(&self.storage) as Arc<dyn Upkeep>,
             entropy: entropy(),
-            reflection,
+            reflection: edge.reflection,
+            tls: edge.tls,
+            callers: edge.callers,
+            deadline: edge.deadline,
+            drain: edge.drain,
         }
     }
 

@@ -5,17 +5,21 @@
 
 mod check;
 mod policy;
+mod tls;
 
 use std::{
+    collections::BTreeMap,
     fs,
     net::{Ipv4Addr, SocketAddr},
-    num::NonZeroUsize,
+    num::{NonZeroU32, NonZeroUsize},
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
     time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
+use countersign_gateway as gateway;
 use countersign_mfa::Settings;
 use countersign_primitives::{ExposeSecret, HashCost, SecretString, ThrottleRules};
 use figment::{
@@ -25,8 +29,11 @@ use figment::{
 };
 use serde::{Deserialize, Serialize, Serializer};
 
-pub(crate) use self::policy::{Policy, read_policy};
-use crate::{database_url, logs};
+pub(crate) use self::{
+    policy::{Policy, read_policy},
+    tls::{CallerRow, Tls},
+};
+use crate::{compose::Edge, database_url, logs};
 
 /// What environment variables that set a key begin with.
 const ENVIRONMENT: &str = "COUNTERSIGN_SET_";
@@ -35,12 +42,23 @@ const ENVIRONMENT: &str = "COUNTERSIGN_SET_";
 pub(crate) const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 50051);
 
+/// How many requests one caller may make in a second where nothing else is said.
+const CALLER_REQUESTS_PER_SECOND: NonZeroU32 = NonZeroU32::new(1000).unwrap();
+
+/// The longest that a request may take where nothing else is said.
+pub(crate) const REQUEST: Duration = Duration::from_secs(10);
+
+/// How long requests in flight may take after a stop where nothing else is said.
+pub(crate) const DRAIN: Duration = Duration::from_secs(10);
+
 /// A configuration, checked, with all defaults filled in.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) insecure: bool,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) callers: BTreeMap<String, CallerRow>,
     pub(crate) issuer: String,
     pub(crate) database: Database,
     pub(crate) keys: Keys,
@@ -119,6 +137,10 @@ pub(crate) struct Limits {
     pub(crate) enrolment_seconds: u64,
     pub(crate) enrolment_failures_per_hour: usize,
     pub(crate) requests_at_once: usize,
+    pub(crate) caller_requests_at_once: usize,
+    pub(crate) caller_requests_per_second: NonZeroU32,
+    pub(crate) request_seconds: u64,
+    pub(crate) drain_seconds: u64,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -159,6 +181,9 @@ impl Config {
         config.throttle.warn_at = Some(config.throttle.warnings());
         config.keys.file = folder.join(&config.keys.file);
         config.policy.read(folder)?;
+        if let Some(tls) = &mut config.tls {
+            tls.resolve(folder);
+        }
         let url = database_url::resolved(config.database.url.expose_secret(), folder)?;
         config.database.url = SecretString::from(url);
         Ok(config)
@@ -168,6 +193,7 @@ impl Config {
     pub(crate) fn settings(&self) -> Settings {
         let mut settings = Settings::default();
         settings.issuer.clone_from(&self.issuer);
+        settings.grants = self.grants();
         settings.policy.clone_from(self.policy.in_force());
         settings.pin.min_digits = self.pin.min_digits;
         settings.backup_codes = self.backup_codes.codes;
@@ -193,6 +219,18 @@ impl Config {
         settings.attempts = self.confirmation.attempts;
         settings.request_life = hours(self.retention.request_ids_hours);
         settings
+    }
+
+    /// What the edge takes from it.
+    pub(crate) fn edge(&self) -> Result<Edge> {
+        let tls = self.tls_files().map(gateway::Tls::read).transpose()?;
+        Ok(Edge {
+            tls: tls.map(Arc::new),
+            callers: self.caller_table(),
+            reflection: false,
+            deadline: Duration::from_secs(self.limits.request_seconds),
+            drain: Duration::from_secs(self.limits.drain_seconds),
+        })
     }
 
     /// How long confirmations are kept.
@@ -292,7 +330,7 @@ fn explained(error: &figment::Error) -> String {
 fn in_words(expected: &str) -> &str {
     match expected {
         "u32" | "u64" | "usize" => "a whole number",
-        "a nonzero usize" => "a whole number from 1 on",
+        "a nonzero u32" | "a nonzero usize" => "a whole number from 1 on",
         "a boolean" => "true or false",
         other => other,
     }
@@ -307,6 +345,8 @@ impl Default for Config {
         Self {
             listen: DEFAULT_LISTEN,
             insecure: false,
+            tls: None,
+            callers: BTreeMap::new(),
             issuer: Settings::default().issuer,
             database: Database::default(),
             keys: Keys::default(),
@@ -400,6 +440,10 @@ impl Default for Limits {
             enrolment_seconds: limits.enrolment_life.as_secs(),
             enrolment_failures_per_hour: limits.enrolment_failures,
             requests_at_once: Settings::default().requests_at_once,
+            caller_requests_at_once: Settings::default().requests_at_once / 2,
+            caller_requests_per_second: CALLER_REQUESTS_PER_SECOND,
+            request_seconds: REQUEST.as_secs(),
+            drain_seconds: DRAIN.as_secs(),
         }
     }
 }

@@ -18,8 +18,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    admin::Admin, config::Config, demo::Demo, dev::Dev, keys::Keys, migrate::Migrate,
-    policy::Policy, serve::Serve,
+    admin::Admin, callers::Callers, config::Config, demo::Demo, dev::Dev, keys::Keys,
+    migrate::Migrate, policy::Policy, serve::Serve,
 };
 
 /// Countersign confirms logins and withdrawals with a second factor.
@@ -56,6 +56,7 @@ enum Command {
     Serve(Serve),
     Migrate(Migrate),
     Config(Config),
+    Callers(Callers),
     Policy(Policy),
     Keys(Keys),
     Admin(Admin),
@@ -79,6 +80,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(serve) => server::block_on(serve.run())?,
         Command::Migrate(migrate) => server::block_on(migrate.run())?,
         Command::Config(config) => config.run()?,
+        Command::Callers(callers) => callers.run()?,
         Command::Policy(policy) => policy.run()?,
         Command::Keys(keys) => keys.run()?,
         Command::Admin(admin) => return server::block_on(admin.run()),

@@ -9,7 +9,10 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
 };
 
-use crate::{compose::Composed, output::say};
+use crate::{
+    compose::{Composed, Edge},
+    output::say,
+};
 
 /// The exit status of a program that a second Ctrl-C ends: 128 and the number of SIGINT.
 const INTERRUPTED: i32 = 130;
@@ -39,15 +42,14 @@ pub(crate) async fn listen(address: SocketAddr, setting: &str) -> Result<TcpList
 pub(crate) async fn serve(
     composed: &Composed,
     listener: TcpListener,
-    reflection: bool,
+    edge: Edge,
     confirmations_kept: Duration,
 ) -> Result<()> {
     let signals = Signals::new()?;
     let address = listener.local_addr()?;
     say(format!("listening on {address}"));
     tracing::info!(address = %address, "countersign is ready");
-    let serving =
-        countersign_gateway::serve(composed.gateway(reflection), listener, signals.stop());
+    let serving = countersign_gateway::serve(composed.gateway(edge), listener, signals.stop());
     let served = tokio::select! {
         served = serving => served,
         () = composed.keep_swept(confirmations_kept) => Ok(()),

@@ -22,7 +22,11 @@ use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
 use tracing::{Instrument, Span, field};
 
-use crate::{MAX_REQUEST_BYTES, caller, status};
+use crate::{
+    MAX_REQUEST_BYTES, caller,
+    callers::{Admission, Admitted},
+    deadline, status,
+};
 
 /// The header of gRPC that holds the details of a status.
 const DETAILS: &str = "grpc-status-details-bin";
@@ -32,20 +36,42 @@ const DETAILS: &str = "grpc-status-details-bin";
 pub(crate) struct EdgeLayer {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) platform: Arc<Platform>,
+    pub(crate) admission: Arc<Admission>,
+    /// The longest that a request may take.
+    pub(crate) deadline: Duration,
     pub(crate) refusals: Arc<Refusals>,
 }
 
-/// How many requests were refused for want of room since that was last logged: a line for each
-/// would take the time that there is too little of.
+/// How many requests were refused for want of room, or since their caller had its whole share at
+/// work, since that was last logged: a line for each would take the time that there is too little of.
 #[derive(Debug, Default)]
-pub(crate) struct Refusals(AtomicU64);
+pub(crate) struct Refusals {
+    for_room: AtomicU64,
+    for_share: AtomicU64,
+}
 
 impl Refusals {
+    /// Notes that a request was not let in.
+    fn note(&self, status: &Status) {
+        if status.code() == Code::ResourceExhausted {
+            self.for_share.fetch_add(1, Ordering::Relaxed);
+        } else {
+            tracing::warn!(rpc.code = ?status.code(), reason = status.message(), "a caller was refused");
+        }
+    }
+
     /// Logs how many there were, if any.
     pub(crate) fn log(&self) {
-        let refused = self.0.swap(0, Ordering::Relaxed);
+        let refused = self.for_room.swap(0, Ordering::Relaxed);
         if refused > 0 {
             tracing::warn!(requests.refused = refused, "there was no room for requests");
+        }
+        let refused = self.for_share.swap(0, Ordering::Relaxed);
+        if refused > 0 {
+            tracing::warn!(
+                requests.refused = refused,
+                "callers had their whole share of the server at work"
+            );
         }
     }
 }
@@ -82,24 +108,50 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         // Others are streams, of health and reflection, which are not over when they are answered.
         let is_ours = request.uri().path().starts_with("/countersign.");
         if is_ours && self.layer.platform.is_full() {
             // Before anything is made for it: most of the work of a flood must be saved.
-            self.layer.refusals.0.fetch_add(1, Ordering::Relaxed);
-            return Box::pin(refuse(request.into_body()));
+            self.layer.refusals.for_room.fetch_add(1, Ordering::Relaxed);
+            return Box::pin(refuse(request.into_body(), status::server_busy()));
         }
         let span = self.span(&request);
+        let place = if is_ours {
+            match self.layer.admission.admit(&request) {
+                Ok(Admitted { identified, place }) => {
+                    request.extensions_mut().insert(identified);
+                    place
+                }
+                Err(status) => {
+                    span.in_scope(|| self.layer.refusals.note(&status));
+                    return Box::pin(refuse(request.into_body(), status));
+                }
+            }
+        } else {
+            None
+        };
+        // Created before the transport's own, so that ours ends first and says more.
+        let deadline = deadline::of_headers(request.headers(), self.layer.deadline);
+        let deadline = tokio::time::sleep(deadline);
         let answered = span.in_scope(|| self.inner.call(request));
         let answer = async move {
             // In a task of its own: a caller that goes away, or has waited as long as it would, must
             // not stop a change half way, which would cost a connection to the database. And where
             // it panics, the process goes on; the panic hook has logged that it did.
-            let handled = tokio::spawn(answered.in_current_span()).await;
-            let response = match handled {
-                Ok(answered) => complete(answered?),
-                Err(_) => status::internal().into_http(),
+            let handling = async move {
+                let answered = answered.await;
+                drop(place);
+                answered
+            };
+            let handled = tokio::spawn(handling.in_current_span());
+            let response = tokio::select! {
+                biased;
+                handled = handled => match handled {
+                    Ok(answered) => complete(answered?),
+                    Err(_) => status::internal().into_http(),
+                },
+                () = deadline => status::deadline_exceeded().into_http(),
             };
             let code = code_of(response.headers());
             match code {
@@ -123,7 +175,7 @@ impl<S> Edge<S> {
             rpc.method = request.uri().path(),
             caller = field::Empty,
         );
-        if let Ok(caller) = caller::of_headers(request.headers()) {
+        if let Ok(caller) = caller::of_http(request) {
             span.record("caller", field::display(caller));
         }
         if let Ok(mut generator) = self.layer.entropy.generator() {
@@ -137,10 +189,10 @@ impl<S> Edge<S> {
 /// The longest that is waited for the rest of a request that is refused.
 const REST: Duration = Duration::from_secs(1);
 
-/// Refuses a request that came to a full room. What is left of it is read, within the limits of a
+/// Refuses a request before it is decoded. What is left of it is read, within the limits of a
 /// request: a stream that is given up half-way must be reset, and a connection with too many of
 /// those is closed.
-async fn refuse<B, E>(body: B) -> Result<Response<Body>, E>
+async fn refuse<B, E>(body: B, status: Status) -> Result<Response<Body>, E>
 where
     B: http_body::Body + Unpin,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -149,7 +201,7 @@ where
     let read = async { while let Some(Ok(_)) = rest.frame().await {} };
     // Whoever takes longer is answered all the same.
     let _ = timeout(REST, read).await;
-    Ok(status::server_busy().into_http())
+    Ok(status.into_http())
 }
 
 /// Adds details to an error that has none: tonic's own for an unknown method or a bad message.

@@ -4,12 +4,16 @@
 //! `services` decode by way of `convert`, call `countersign_mfa::Platform`, and encode; errors
 //! become codes in `status`, and nowhere else.
 
+mod accept;
 mod caller;
+mod callers;
 mod convert;
+mod deadline;
 mod edge;
 mod methods;
 mod services;
 mod status;
+mod tls;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -24,14 +28,20 @@ use countersign_proto::{
     },
 };
 use tokio::net::TcpListener;
-use tonic::transport::{Server, server::TcpIncoming};
+use tonic::transport::Server;
 use tonic_health::{ServingStatus, server::HealthReporter};
 use tonic_reflection::server::v1::{ServerReflection, ServerReflectionServer};
 
 pub use caller::CALLER_METADATA;
+pub use callers::{
+    Amount, AmountError, Callers, Ceiling, OperationKind, OperationKindError, PaymentMethods, Row,
+    Share, methods_of,
+};
 pub use methods::{METHODS, MethodLimits, MethodRow};
+pub use tls::{SpiffeId, SpiffeIdError, Tls, TlsError, TlsFiles, TlsVersion, TrustDomain};
 
 use crate::{
+    callers::Admission,
     edge::{EdgeLayer, Refusals},
     services::{
         backup_code::BackupCodes, confirmation::Confirmations, identifier::Identifiers, pin::Pins,
@@ -44,9 +54,6 @@ const MAX_REQUEST_BYTES: usize = 64 * 1024;
 
 /// How often the database is asked whether it answers, for the health service.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(2);
-
-/// How long requests in flight may take after the stop was asked for.
-const DRAIN: Duration = Duration::from_secs(10);
 
 /// How long those who watch the health service have to hear that it stops.
 const LAST_WORD: Duration = Duration::from_millis(100);
@@ -72,6 +79,14 @@ pub struct Gateway {
     pub entropy: Arc<dyn Entropy>,
     /// Whether reflection is offered: for development.
     pub reflection: bool,
+    /// What connections prove who calls with; `None` is plaintext, and callers name themselves.
+    pub tls: Option<Arc<Tls>>,
+    /// Who may call what.
+    pub callers: Callers,
+    /// The longest that a request may take; a caller may ask for less.
+    pub deadline: Duration,
+    /// How long requests in flight may take after the stop was asked for.
+    pub drain: Duration,
 }
 
 /// The edge could not be set up, or failed.
@@ -107,6 +122,8 @@ pub async fn serve(
     let edge = EdgeLayer {
         entropy: Arc::clone(&gateway.entropy),
         platform: Arc::clone(platform),
+        admission: Arc::new(Admission::new(gateway.callers)),
+        deadline: gateway.deadline,
         refusals,
     };
     let router = Server::builder()
@@ -139,8 +156,8 @@ pub async fn serve(
     let drained = async {
         // An error means that serving ended without a stop: then there is nothing to wait for.
         if stopped.await.is_ok() {
-            tokio::time::sleep(DRAIN).await;
-            tracing::warn!("requests in flight were given up after {DRAIN:?}");
+            tokio::time::sleep(gateway.drain).await;
+            tracing::warn!("requests in flight were given up after {:?}", gateway.drain);
         } else {
             std::future::pending::<()>().await;
         }
@@ -156,11 +173,18 @@ pub async fn serve(
         }
         let _ = stopping.send(());
     };
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let fresh = async {
+        match &gateway.tls {
+            Some(tls) => tls.keep_fresh().await,
+            None => std::future::pending().await,
+        }
+    };
+    let incoming = accept::incoming(listener, gateway.tls.clone());
     let serving = router.serve_with_incoming_shutdown(incoming, shutdown);
     tokio::select! {
         served = serving => Ok(served?),
         () = drained => Ok(()),
+        () = fresh => Ok(()),
     }
 }
 

@@ -14,7 +14,7 @@ use prost_types::Any;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt, pb};
 
-use crate::convert::confirmation::path_to_wire;
+use crate::{callers::Lacks, convert::confirmation::path_to_wire};
 
 const DOMAIN: &str = "countersign";
 
@@ -113,6 +113,29 @@ pub(crate) fn invalid(violations: Vec<FieldViolation>) -> Status {
 /// The status of a request that came to a full room.
 pub(crate) fn server_busy() -> Status {
     busy(ErrorReason::ServerBusy, Error::ServerBusy.to_string())
+}
+
+/// The status of a request that its caller may not make; `lacks` is the key of the table of callers
+/// that does not allow it.
+pub(crate) fn not_permitted(lacks: Lacks) -> Status {
+    let reason = ErrorReason::CallerNotPermitted;
+    let metadata = HashMap::from([("lacks".to_owned(), lacks.key().to_owned())]);
+    let details = ErrorDetails::with_error_info(name(reason), DOMAIN, metadata);
+    Status::with_error_details(Code::PermissionDenied, lacks.to_string(), details)
+}
+
+/// The status of a request of a caller that has its whole share of the server at work.
+pub(crate) fn caller_busy(delay: Duration) -> Status {
+    let (code, reason) = (Code::ResourceExhausted, ErrorReason::CallerBusy);
+    let text = "this caller has as many requests at work, or in a second, as it may have";
+    retry_after(code, reason, text.to_owned(), delay)
+}
+
+/// The status of a request that took longer than its deadline; what it does goes on.
+pub(crate) fn deadline_exceeded() -> Status {
+    let text = "the deadline has passed, and what was asked for may be done all the same: ask again \
+                with the same request id";
+    failed(Code::DeadlineExceeded, ErrorReason::OutcomeUnknown, text)
 }
 
 /// The status of a failure that should not happen; what it was stands in the log only.

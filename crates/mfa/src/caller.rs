@@ -6,7 +6,7 @@ use countersign_primitives::{MAX_CALLER_BYTES, is_caller_name};
 use thiserror::Error;
 
 /// An internal service that speaks to us.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Caller(String);
 
 /// A text is no caller name.

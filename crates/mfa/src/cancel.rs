@@ -49,7 +49,11 @@ impl UseCase for Cancel {
         _: &mut StdRng,
     ) -> Result<Decision<ConfirmationView>, Error> {
         let now = snapshot.now;
-        let found = Confirmation::of(snapshot.confirmation.as_ref(), &context.call.caller)?;
+        let found = Confirmation::of(
+            snapshot.confirmation.as_ref(),
+            &context.call.caller,
+            &context.settings.grants,
+        )?;
         match found.state(now) {
             StateView::Pending | StateView::Approved => {}
             StateView::Cancelled => {

@@ -7,7 +7,7 @@ use countersign_security_identifiers::{AuthenticatorRef, Path, Purpose, Registry
 use minicbor::{CborLen, Decode, Encode};
 
 use crate::{
-    Caller, Error,
+    Caller, Error, Grants,
     event::Fact,
     view::{OptionView, PathView},
 };
@@ -164,13 +164,15 @@ pub struct ConfirmationView {
 }
 
 impl Confirmation {
-    /// The confirmation, if this caller created it: to others it does not exist.
+    /// The confirmation, if this caller created it or may act on what its creator created: to others
+    /// it does not exist.
     pub(crate) fn of<'a>(
         confirmation: Option<&'a Self>,
         caller: &Caller,
+        grants: &Grants,
     ) -> Result<&'a Self, Error> {
         confirmation
-            .filter(|confirmation| confirmation.caller == caller.as_str())
+            .filter(|confirmation| grants.allow(caller, &confirmation.caller))
             .ok_or(Error::ConfirmationNotFound)
     }
 

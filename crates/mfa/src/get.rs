@@ -16,7 +16,11 @@ impl Platform {
         confirmation: ConfirmationId,
     ) -> Result<ConfirmationView, Error> {
         let snapshot = self.look(subject, Some(confirmation)).await?;
-        let confirmation = Confirmation::of(snapshot.confirmation.as_ref(), caller)?;
+        let confirmation = Confirmation::of(
+            snapshot.confirmation.as_ref(),
+            caller,
+            &self.settings.grants,
+        )?;
         Ok(confirmation.view(&snapshot.registry, snapshot.now))
     }
 }

@@ -56,7 +56,7 @@ pub use pin_methods::{ChangePin, SetPin};
 pub use platform::{Call, Platform};
 pub use proofs::{MAX_PROOFS, Proof, Proofs};
 pub use redeem::Redeem;
-pub use settings::Settings;
+pub use settings::{Grants, Settings};
 pub use settings_change::{Authorization, Outcome};
 pub use submit_proof::{SubmitProof, Submitted};
 pub use totp_methods::{BeginTotp, BegunTotp, ConfirmTotp};

@@ -66,7 +66,11 @@ impl UseCase for Redeem {
         _: &mut StdRng,
     ) -> Result<Decision<Redeemed>, Error> {
         let now = snapshot.now;
-        let found = Confirmation::of(snapshot.confirmation.as_ref(), &context.call.caller)?;
+        let found = Confirmation::of(
+            snapshot.confirmation.as_ref(),
+            &context.call.caller,
+            &context.settings.grants,
+        )?;
         if found.is_settings_change {
             return Err(Error::NotRedeemable);
         }

@@ -1,11 +1,16 @@
 //! The numbers, all of them settings; the defaults are the design's.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use countersign_pin::PinRules;
 use countersign_policy::Policy;
 use countersign_primitives::{HashCost, ThrottleRules};
 use countersign_security_identifiers::Limits;
+
+use crate::Caller;
 
 /// Everything about the use cases that an operator may set.
 #[derive(Clone, Debug)]
@@ -33,8 +38,29 @@ pub struct Settings {
     pub attempts: u32,
     /// How long a request id is remembered.
     pub request_life: Duration,
+    /// Who may act on whose confirmations, beside its own.
+    pub grants: Grants,
     /// How many requests may be at work at once, those not counted whose PIN is being hashed.
     pub requests_at_once: usize,
+}
+
+/// Callers that may get, prove, cancel and redeem what other callers created. Nobody may, but those
+/// that are named here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grants(BTreeMap<Caller, BTreeSet<String>>);
+
+impl Grants {
+    /// Lets a caller act on the confirmations of another one.
+    pub fn add(&mut self, caller: Caller, creator: &Caller) {
+        let creators = self.0.entry(caller).or_default();
+        creators.insert(creator.as_str().to_owned());
+    }
+
+    /// Whether a caller may act on what the creator of this name created.
+    pub(crate) fn allow(&self, caller: &Caller, creator: &str) -> bool {
+        let is_granted = |creators: &BTreeSet<String>| creators.contains(creator);
+        caller.as_str() == creator || self.0.get(caller).is_some_and(is_granted)
+    }
 }
 
 impl Default for Settings {
@@ -51,6 +77,7 @@ impl Default for Settings {
             redeem_within: Duration::from_secs(5 * 60),
             attempts: 5,
             request_life: Duration::from_secs(24 * 60 * 60),
+            grants: Grants::default(),
             requests_at_once: 128,
         }
     }

@@ -317,7 +317,11 @@ fn weigh(
             weigh_proofs(request, &change, proofs, snapshot, context, hashes)
         }
         Authorization::Confirmation(_) => {
-            let found = Confirmation::of(snapshot.confirmation.as_ref(), &context.call.caller)?;
+            let found = Confirmation::of(
+                snapshot.confirmation.as_ref(),
+                &context.call.caller,
+                &context.settings.grants,
+            )?;
             weigh_confirmation(request, change, found, snapshot, context)
         }
     }

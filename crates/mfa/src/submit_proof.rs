@@ -140,7 +140,11 @@ impl SubmitProof {
         snapshot: &'a Snapshot,
         context: &Context<'_>,
     ) -> Result<&'a Confirmation, Error> {
-        let confirmation = Confirmation::of(snapshot.confirmation.as_ref(), &context.call.caller)?;
+        let confirmation = Confirmation::of(
+            snapshot.confirmation.as_ref(),
+            &context.call.caller,
+            &context.settings.grants,
+        )?;
         confirmation.require_pending(snapshot.now)?;
         let aim = Use::from(confirmation.purpose);
         self.proofs

@@ -1,10 +1,10 @@
 //! The platform in this process.
 
-use std::{num::NonZeroUsize, sync::Arc};
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use anyhow::Result;
 use countersign_client::Client;
-use countersign_gateway::{Gateway, serve};
+use countersign_gateway::{Callers, Gateway, serve};
 use countersign_keyring::{Keyring, generate_file, parse_file};
 use countersign_mfa::{
     Entropy, HashPool, Platform, Settings,
@@ -26,6 +26,10 @@ pub struct Options {
     pub seed: u64,
     /// Where the keys begin. Platforms over one database need the same number.
     pub keys: u64,
+    /// Who may call what.
+    pub callers: Callers,
+    /// The longest that a request may take.
+    pub deadline: Duration,
 }
 
 impl Default for Options {
@@ -35,6 +39,8 @@ impl Default for Options {
             url: None,
             seed: 1,
             keys: 1,
+            callers: Callers::AtTheirWord,
+            deadline: Duration::from_secs(60),
         }
     }
 }
@@ -97,6 +103,10 @@ impl TestPlatform {
             upkeep: Arc::clone(&storage) as Arc<dyn Upkeep>,
             entropy,
             reflection: true,
+            tls: None,
+            callers: options.callers,
+            deadline: options.deadline,
+            drain: Duration::from_secs(10),
         };
         let serving = tokio::spawn(async move {
             let served = serve(gateway, listener, async {

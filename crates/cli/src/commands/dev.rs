@@ -9,11 +9,12 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use countersign_gateway::Callers;
 use countersign_mfa::Settings;
 
 use crate::{
-    compose::{self, Parts},
-    config::{Config, DEFAULT_LISTEN, Hash},
+    compose::{self, Edge, Parts},
+    config::{Config, DEFAULT_LISTEN, DRAIN, Hash, REQUEST},
     database_url, files, logs,
     output::{program, say},
     server,
@@ -87,7 +88,14 @@ impl Dev {
         let composed = parts.compose().await?;
         self.explain(&folder, listener.local_addr()?);
         let kept = Config::default().confirmations_kept();
-        server::serve(&composed, listener, true, kept).await
+        let edge = Edge {
+            tls: None,
+            callers: Callers::AtTheirWord,
+            reflection: true,
+            deadline: REQUEST,
+            drain: DRAIN,
+        };
+        server::serve(&composed, listener, edge, kept).await
     }
 
     /// Says what is where, and what to try next.

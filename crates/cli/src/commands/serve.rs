@@ -52,8 +52,12 @@ impl Serve {
         let composed = Parts::of_config(&config, keyring, migrate)
             .compose()
             .await?;
+        let edge = config.edge()?;
+        if edge.tls.is_none() {
+            tracing::warn!("plaintext on loopback: callers are taken at their word");
+        }
         let setting = format!("`listen` in {}", self.config.display());
         let listener = server::listen(config.listen, &setting).await?;
-        server::serve(&composed, listener, false, config.confirmations_kept()).await
+        server::serve(&composed, listener, edge, config.confirmations_kept()).await
     }
 }

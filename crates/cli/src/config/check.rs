@@ -14,6 +14,7 @@ impl Config {
     pub(super) fn violations(&self) -> Vec<String> {
         let mut found = Violations::default();
         self.check_places(&mut found);
+        self.check_callers(&mut found);
         self.check_hash(&mut found);
         self.check_throttle(&mut found);
         found.within("pin.min_digits", self.pin.min_digits, 6..=12);
@@ -38,6 +39,13 @@ impl Config {
             limits.requests_at_once,
             16..=100_000,
         );
+        found.within(
+            "limits.caller_requests_at_once",
+            limits.caller_requests_at_once,
+            1..=limits.requests_at_once,
+        );
+        found.within("limits.request_seconds", limits.request_seconds, 1..=60);
+        found.within("limits.drain_seconds", limits.drain_seconds, 0..=600);
         found.within(
             "limits.pending_enrolments",
             limits.pending_enrolments,
@@ -99,20 +107,6 @@ impl Config {
                 "must be the path of a policy, or be left out for the built-in one",
             );
         }
-        if !self.insecure {
-            found.add(
-                "insecure",
-                "must be `true` for now: mutual TLS is not there yet, and without it callers are \
-                 taken at their word",
-            );
-        }
-        if !self.listen.ip().to_canonical().is_loopback() {
-            found.add(
-                "listen",
-                "must be on loopback, such as 127.0.0.1:50051: nothing else is safe without \
-                 mutual TLS, which is not there yet",
-            );
-        }
         let is_plain = !self.issuer.chars().any(char::is_control);
         if !(1..=64).contains(&self.issuer.trim().len()) || !is_plain {
             found.add(
@@ -165,10 +159,10 @@ impl Config {
 }
 
 #[derive(Default)]
-struct Violations(Vec<String>);
+pub(super) struct Violations(Vec<String>);
 
 impl Violations {
-    fn add(&mut self, key: &str, rule: impl Display) {
+    pub(super) fn add(&mut self, key: &str, rule: impl Display) {
         self.0.push(format!("`{key}` {rule}"));
     }
 

@@ -128,10 +128,11 @@ fn a_value_out_of_range_is_an_error_that_names_the_key_and_what_would_be_right()
 
 #[test]
 fn everything_wrong_is_said_at_once() {
-    let error = error("listen = '192.0.2.1:50051'\n[pin]\nmin_digits = 4");
+    let error = error("[limits]\ndrain_seconds = 601\n[pin]\nmin_digits = 4");
     for key in [
-        "listen",
-        "insecure",
+        "limits.drain_seconds",
+        "tls",
+        "callers",
         "database.url",
         "keys.file",
         "pin.min_digits",
@@ -149,7 +150,7 @@ fn without_mutual_tls_only_loopback_is_listened_on() {
         "[::ffff:192.0.2.1]:1",
     ] {
         let error = error(&format!("listen = '{address}'\n{LEAST}"));
-        assert!(error.contains("mutual TLS"), "{error}");
+        assert!(error.contains("`listen` must be on loopback"), "{error}");
     }
     for address in [
         "127.0.0.1:0",

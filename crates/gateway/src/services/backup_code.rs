@@ -123,7 +123,6 @@ impl BackupCodeService for BackupCodes {
         &self,
         request: Request<wire::BackupCodeServiceGetStatusRequest>,
     ) -> Result<Response<wire::BackupCodeServiceGetStatusResponse>, Status> {
-        caller::of_request(&request)?;
         let request = request.into_inner();
         let mut reader = Reader::default();
         let subject = reader.subject(&request.subject_id);

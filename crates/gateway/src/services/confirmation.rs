@@ -25,7 +25,8 @@ impl ConfirmationService for Confirmations {
         &self,
         request: Request<wire::ConfirmationServiceCreateRequest>,
     ) -> Result<Response<wire::ConfirmationServiceCreateResponse>, Status> {
-        let caller = caller::of_request(&request)?;
+        let from = caller::identified(&request)?;
+        let caller = from.caller.clone();
         let request = request.into_inner();
         let mut reader = Reader::default();
         let call = reader.call(caller, &request.subject_id, &request.request_id, &request);
@@ -35,6 +36,7 @@ impl ConfirmationService for Confirmations {
             reader.violation("redeem_on_approval", "can be set for a login only");
         }
         let (call, operation) = reader.finish(call.zip(operation))?;
+        from.require_operation(&operation)?;
         let create = Create {
             operation,
             redeem_on_approval: request.redeem_on_approval,
@@ -105,7 +107,8 @@ impl ConfirmationService for Confirmations {
         &self,
         request: Request<wire::ConfirmationServiceRedeemRequest>,
     ) -> Result<Response<wire::ConfirmationServiceRedeemResponse>, Status> {
-        let caller = caller::of_request(&request)?;
+        let from = caller::identified(&request)?;
+        let caller = from.caller.clone();
         let request = request.into_inner();
         let mut reader = Reader::default();
         let call = reader.call(caller, &request.subject_id, &request.request_id, &request);
@@ -113,6 +116,7 @@ impl ConfirmationService for Confirmations {
         let operation = reader.operation(request.operation.as_ref());
         let (call, (confirmation, operation)) =
             reader.finish(call.zip(confirmation.zip(operation)))?;
+        from.require_operation(&operation)?;
         let redeem = Redeem {
             confirmation,
             operation,

@@ -58,7 +58,6 @@ impl IdentifierService for Identifiers {
         &self,
         request: Request<wire::IdentifierServiceGetRequest>,
     ) -> Result<Response<wire::IdentifierServiceGetResponse>, Status> {
-        caller::of_request(&request)?;
         let request = request.into_inner();
         let mut reader = Reader::default();
         let subject = reader.subject(&request.subject_id);
@@ -75,7 +74,8 @@ impl IdentifierService for Identifiers {
         &self,
         request: Request<wire::IdentifierServiceSetPurposesRequest>,
     ) -> Result<Response<wire::IdentifierServiceSetPurposesResponse>, Status> {
-        let caller = caller::of_request(&request)?;
+        let from = caller::identified(&request)?;
+        let caller = from.caller.clone();
         let request = request.into_inner();
         let mut reader = Reader::default();
         let call = reader.call(caller, &request.subject_id, &request.request_id, &request);
@@ -84,6 +84,7 @@ impl IdentifierService for Identifiers {
         let authorization = reader.authorization(request.authorization.as_ref());
         let given = identifier.zip(authorization);
         let (call, (identifier, authorization)) = reader.finish(call.zip(given))?;
+        from.require_purposes(on.with(off))?;
         let set = SetPurposes {
             identifier,
             on,

@@ -43,7 +43,8 @@ impl TotpService for Totps {
         &self,
         request: Request<wire::TotpServiceConfirmEnableRequest>,
     ) -> Result<Response<wire::TotpServiceConfirmEnableResponse>, Status> {
-        let caller = caller::of_request(&request)?;
+        let from = caller::identified(&request)?;
+        let caller = from.caller.clone();
         let request = request.into_inner();
         let mut reader = Reader::default();
         let call = reader.call(caller, &request.subject_id, &request.request_id, &request);
@@ -53,6 +54,7 @@ impl TotpService for Totps {
         let authorization = reader.authorization(request.authorization.as_ref());
         let given = identifier.zip(code).zip(authorization);
         let (call, ((identifier, code), authorization)) = reader.finish(call.zip(given))?;
+        from.require_purposes(purposes)?;
         let confirm = ConfirmTotp {
             identifier,
             code,

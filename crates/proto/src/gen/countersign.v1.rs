@@ -2373,9 +2373,9 @@ pub enum ErrorReason {
     HashPoolBusy = 25,
     /// UNAVAILABLE: the database is away and nothing was written; RetryInfo.
     StorageUnavailable = 26,
-    /// UNAVAILABLE: whether the change was written is not known. Ask again with the same request_id: a
-    /// change that stands is answered, and not made twice. (A deadline of the caller's own that passes
-    /// means the same, but is answered by the transport, without a reason.)
+    /// UNAVAILABLE, or DEADLINE_EXCEEDED where a deadline passed, the caller's or the server's own:
+    /// whether the change was written is not known. Ask again with the same request_id: a change that
+    /// stands is answered, and not made twice.
     OutcomeUnknown = 27,
     /// UNIMPLEMENTED: there is no such method.
     MethodUnknown = 29,
@@ -2394,6 +2394,13 @@ pub enum ErrorReason {
     /// there are: 1, or 0 while a new list holds it, or where the database was restored from a backup and
     /// all are void. The answer is the same whatever was typed; nothing was checked or counted.
     LastCodeReserved = 34,
+    /// PERMISSION_DENIED: the caller may not do this; the metadata `lacks` names the key of its row in the
+    /// table of callers that does not allow it, or is `callers` where it has no row. It is the same whether
+    /// what the request is about exists.
+    CallerNotPermitted = 35,
+    /// RESOURCE_EXHAUSTED: the caller has its share of the server at work, or came too often in a second;
+    /// RetryInfo. Other callers are not held up.
+    CallerBusy = 36,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -2438,6 +2445,8 @@ impl ErrorReason {
             Self::BackupCodesEnabled => "ERROR_REASON_BACKUP_CODES_ENABLED",
             Self::CodeListNotFound => "ERROR_REASON_CODE_LIST_NOT_FOUND",
             Self::LastCodeReserved => "ERROR_REASON_LAST_CODE_RESERVED",
+            Self::CallerNotPermitted => "ERROR_REASON_CALLER_NOT_PERMITTED",
+            Self::CallerBusy => "ERROR_REASON_CALLER_BUSY",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -2483,6 +2492,8 @@ impl ErrorReason {
             "ERROR_REASON_BACKUP_CODES_ENABLED" => Some(Self::BackupCodesEnabled),
             "ERROR_REASON_CODE_LIST_NOT_FOUND" => Some(Self::CodeListNotFound),
             "ERROR_REASON_LAST_CODE_RESERVED" => Some(Self::LastCodeReserved),
+            "ERROR_REASON_CALLER_NOT_PERMITTED" => Some(Self::CallerNotPermitted),
+            "ERROR_REASON_CALLER_BUSY" => Some(Self::CallerBusy),
             _ => None,
         }
     }
