@@ -30,6 +30,7 @@ mod load;
 mod login;
 mod meter;
 mod model;
+mod mutual_tls;
 mod oathtool;
 mod operators;
 mod overload;
@@ -83,6 +84,7 @@ fn main() -> ExitCode {
     story::add(&mut suite);
     policy_file::add(&mut suite);
     edge::add(&mut suite);
+    mutual_tls::add(&mut suite);
     exactly_once::add(&mut suite);
     counting::add(&mut suite);
     idempotency::add(&mut suite);

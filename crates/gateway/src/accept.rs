@@ -9,7 +9,7 @@ use tokio::{
 };
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::tls::{Connection, Tls};
+use crate::tls::{Connection, HandshakeError, Tls};
 
 /// The longest that a handshake may take: whoever connects and says nothing must not keep a place.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -74,8 +74,8 @@ async fn shake_hands(tls: &Arc<Tls>, stream: TcpStream) -> Option<Connection> {
     let why = match shaken {
         Ok(Ok(connection)) => return Some(connection),
         Ok(Err(error)) => error,
-        Err(_) => io::Error::new(io::ErrorKind::TimedOut, "the handshake took too long"),
+        Err(_) => HandshakeError::TooSlow,
     };
-    tls.refusals().log_handshake(peer, &why);
+    tls.refusals().log(peer, &why);
     None
 }

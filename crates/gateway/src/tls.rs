@@ -27,7 +27,7 @@ use self::{
 };
 pub(crate) use self::{
     connection::{Connection, Peer},
-    refusals::HandshakeRefusals,
+    refusals::{HandshakeError, HandshakeRefusals},
 };
 pub use self::{
     files::{TlsError, TlsFiles, TlsVersion},
@@ -42,7 +42,7 @@ pub struct Tls {
     files: TlsFiles,
     contents: Mutex<Contents>,
     loaded: RwLock<Loaded>,
-    refusals: Arc<HandshakeRefusals>,
+    refusals: HandshakeRefusals,
     open: Mutex<HashMap<u64, Weak<Ticket>>>,
     next: AtomicU64,
 }
@@ -61,14 +61,13 @@ impl Tls {
     /// # Errors
     /// [`TlsError`]: which file is not right, and why.
     pub fn read(files: TlsFiles) -> Result<Self, TlsError> {
-        let refusals = Arc::default();
         let contents = files.read()?;
-        let loaded = files.load(&contents, &refusals)?;
+        let loaded = files.load(&contents)?;
         Ok(Self {
             files,
             contents: Mutex::new(contents),
             loaded: RwLock::new(loaded),
-            refusals,
+            refusals: HandshakeRefusals::default(),
             open: Mutex::default(),
             next: AtomicU64::new(0),
         })
@@ -107,7 +106,7 @@ impl Tls {
         if *contents == fresh {
             return Ok(());
         }
-        let loaded = self.files.load(&fresh, &self.refusals)?;
+        let loaded = self.files.load(&fresh)?;
         let trust = Arc::clone(&loaded.trust);
         *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
         *contents = fresh;

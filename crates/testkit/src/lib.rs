@@ -7,6 +7,7 @@
 //! gateway and its database, or are the database.
 
 mod backup_codes;
+pub mod certs;
 mod cluster;
 mod database;
 mod operator;
@@ -16,6 +17,7 @@ mod process;
 mod proxy;
 mod settings;
 mod time;
+mod tls;
 
 pub use backup_codes::{Codes, NO_CODE};
 pub use cluster::{Cluster, PGBIN, PGOWNER, free_port};
@@ -25,7 +27,11 @@ pub use platform::{Options, TestPlatform, cheap};
 pub use process::{BIN, GatewayProcess, LOG};
 pub use proxy::Proxy;
 pub use time::{SeededEntropy, TestClock};
+pub use tls::TlsClient;
 
+pub use countersign_gateway::{
+    Callers, Ceiling, METHODS, MethodLimits, OperationKind, PaymentMethods, Row, Share, methods_of,
+};
 pub use countersign_mfa::Settings;
 pub use countersign_primitives::{Clock, Timestamp};
 

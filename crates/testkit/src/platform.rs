@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use anyhow::Result;
 use countersign_client::Client;
-use countersign_gateway::{Callers, Gateway, serve};
+use countersign_gateway::{Callers, Gateway, Tls, TlsFiles, serve};
 use countersign_keyring::{Keyring, generate_file, parse_file};
 use countersign_mfa::{
     Entropy, HashPool, Platform, Settings,
@@ -28,6 +28,8 @@ pub struct Options {
     pub keys: u64,
     /// Who may call what.
     pub callers: Callers,
+    /// What connections prove who calls with.
+    pub tls: Option<TlsFiles>,
     /// The longest that a request may take.
     pub deadline: Duration,
 }
@@ -40,6 +42,7 @@ impl Default for Options {
             seed: 1,
             keys: 1,
             callers: Callers::AtTheirWord,
+            tls: None,
             deadline: Duration::from_secs(60),
         }
     }
@@ -103,7 +106,7 @@ impl TestPlatform {
             upkeep: Arc::clone(&storage) as Arc<dyn Upkeep>,
             entropy,
             reflection: true,
-            tls: None,
+            tls: options.tls.map(Tls::read).transpose()?.map(Arc::new),
             callers: options.callers,
             deadline: options.deadline,
             drain: Duration::from_secs(10),

@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     io::Write as _,
+    net::SocketAddr,
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::Duration,
@@ -56,6 +57,30 @@ impl GatewayProcess {
         more: &str,
         log_filter: &str,
     ) -> Result<Self> {
+        let more = format!("insecure = true\n{more}");
+        let mut process = Self::launch(database, url, port, &more, log_filter)?;
+        process.wait_until_it_answers().await?;
+        Ok(process)
+    }
+
+    /// Starts one on a free port that speaks mutual TLS, with a configuration that says how, and
+    /// does not wait until it answers.
+    ///
+    /// # Errors
+    /// When it does not begin to listen.
+    pub async fn start_mutual(database: &Database, more: &str) -> Result<Self> {
+        let mut process = Self::launch(database, database.url(), free_port()?, more, LOG)?;
+        process.wait_until_it_listens().await?;
+        Ok(process)
+    }
+
+    fn launch(
+        database: &Database,
+        url: &str,
+        port: u16,
+        more: &str,
+        log_filter: &str,
+    ) -> Result<Self> {
         let keys = database.folder().join("keys.toml");
         if !keys.exists() {
             let made = Command::new(binary()?)
@@ -70,7 +95,7 @@ impl GatewayProcess {
         let mut file = File::create(&config)?;
         write!(
             file,
-            "listen = \"127.0.0.1:{port}\"\ninsecure = true\n{more}\n\
+            "listen = \"127.0.0.1:{port}\"\n{more}\n\
              [database]\nurl = \"{url}\"\n[keys]\nfile = \"{}\"\n",
             keys.display()
         )?;
@@ -84,13 +109,11 @@ impl GatewayProcess {
             .stderr(log)
             .spawn()?;
         let endpoint = format!("http://127.0.0.1:{port}");
-        let mut process = Self {
+        Ok(Self {
             child,
             folder,
             endpoint,
-        };
-        process.wait_until_it_answers().await?;
-        Ok(process)
+        })
     }
 
     async fn wait_until_it_answers(&mut self) -> Result<()> {
@@ -104,6 +127,28 @@ impl GatewayProcess {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         bail!("the gateway does not answer: {}", self.log())
+    }
+
+    async fn wait_until_it_listens(&mut self) -> Result<()> {
+        for _ in 0..600 {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("the gateway ended with {status}: {}", self.log());
+            }
+            if self.log().contains("listening on") {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        bail!("the gateway does not listen: {}", self.log())
+    }
+
+    /// The address it listens on.
+    ///
+    /// # Errors
+    /// Never: the endpoint has one.
+    pub fn address(&self) -> Result<SocketAddr> {
+        let address = self.endpoint.trim_start_matches("http://");
+        Ok(address.parse()?)
     }
 
     /// Where it answers.

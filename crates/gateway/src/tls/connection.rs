@@ -19,7 +19,11 @@ use tokio_rustls::{
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 
-use super::{Tls, svid::Svid};
+use super::{
+    HandshakeError, Tls, refusals,
+    svid::{Svid, SvidError},
+    trust::DistrustError,
+};
 
 /// A connection that was accepted: plaintext on loopback, or mutual TLS.
 pub(crate) enum Connection {
@@ -69,20 +73,24 @@ impl Ticket {
 
 impl Tls {
     /// Makes a connection of a stream, or says why none comes about.
-    pub(crate) async fn accept(self: &Arc<Self>, stream: TcpStream) -> io::Result<Connection> {
-        let stream = self.acceptor().accept(stream).await?;
-        let refused = |why: &str| io::Error::new(io::ErrorKind::PermissionDenied, why.to_owned());
+    pub(crate) async fn accept(
+        self: &Arc<Self>,
+        stream: TcpStream,
+    ) -> Result<Connection, HandshakeError> {
+        let stream = refusals::explained(self.acceptor().accept(stream)).await?;
         let certificates = stream.get_ref().1.peer_certificates();
         let chain: Vec<_> = certificates
             .unwrap_or_default()
             .iter()
             .map(|certificate| certificate.clone().into_owned())
             .collect();
-        let Some(leaf) = chain.first() else {
-            return Err(refused("the caller showed no certificate"));
-        };
-        let svid = Svid::of_leaf(leaf).map_err(|why| refused(&why.to_string()))?;
-        let caller = Caller::parse(svid.id.as_str()).map_err(|why| refused(&why.to_string()))?;
+        // The verifier has seen it: there is no handshake without a certificate.
+        let leaf = chain
+            .first()
+            .ok_or(DistrustError::Leaf(SvidError::Unreadable))?;
+        let svid = Svid::of_leaf(leaf).map_err(DistrustError::Leaf)?;
+        let caller = Caller::parse(svid.id.as_str()).map_err(|_| SvidError::Unreadable);
+        let caller = caller.map_err(DistrustError::Leaf)?;
         let token = CancellationToken::new();
         let cut = Box::pin(token.clone().cancelled_owned());
         let ticket = Arc::new(Ticket { svid, chain, token });
@@ -98,9 +106,7 @@ impl Tls {
         };
         // After it can be cut: the bundles may have changed since the handshake began.
         let (leaf, others) = (mutual.ticket.leaf(), mutual.ticket.others());
-        if let Err(why) = self.trust().identify(leaf, others, UnixTime::now()) {
-            return Err(refused(&why.to_string()));
-        }
+        self.trust().identify(leaf, others, UnixTime::now())?;
         Ok(Connection::Mutual(Box::new(mutual)))
     }
 }

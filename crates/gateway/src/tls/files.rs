@@ -17,7 +17,6 @@ use tokio_rustls::rustls::{
 };
 
 use super::{
-    refusals::HandshakeRefusals,
     spiffe_id::TrustDomain,
     trust::{CallerVerifier, Trust},
 };
@@ -127,11 +126,7 @@ impl TlsFiles {
     }
 
     /// Makes of the contents what connections are accepted with.
-    pub(crate) fn load(
-        &self,
-        contents: &Contents,
-        refusals: &Arc<HandshakeRefusals>,
-    ) -> Result<Loaded, TlsError> {
+    pub(crate) fn load(&self, contents: &Contents) -> Result<Loaded, TlsError> {
         let provider = Arc::new(ring::default_provider());
         let trust = Arc::new(self.trust(contents, &provider)?);
         let chain = certificates(&self.certificate, &contents.certificate)?;
@@ -151,7 +146,6 @@ impl TlsFiles {
         let verifier = CallerVerifier {
             trust: Arc::clone(&trust),
             provider: Arc::clone(&provider),
-            refusals: Arc::clone(refusals),
         };
         let mut server = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(versions)

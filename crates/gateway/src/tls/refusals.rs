@@ -2,6 +2,8 @@
 //! as a count.
 
 use std::{
+    cell::RefCell,
+    error::Error,
     io,
     net::SocketAddr,
     num::NonZeroU32,
@@ -12,8 +14,16 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 use super::trust::DistrustError;
 
-/// Lines a second; a scanner makes thousands of attempts.
+/// Lines a second once there were many; a scanner makes thousands of attempts.
 const LINES_PER_SECOND: NonZeroU32 = NonZeroU32::new(20).unwrap();
+/// Lines before that.
+const MANY_LINES: NonZeroU32 = NonZeroU32::new(500).unwrap();
+
+tokio::task_local! {
+    /// Why the certificate of the handshake under way was refused: the transport tells only that it
+    /// was.
+    static WHY: RefCell<Option<DistrustError>>;
+}
 
 /// Logs refusals.
 #[derive(Debug)]
@@ -22,45 +32,61 @@ pub(crate) struct HandshakeRefusals {
     left_out: AtomicU64,
 }
 
+/// Why a connection did not come about.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HandshakeError {
+    #[error("the handshake failed")]
+    Transport(#[source] io::Error),
+    #[error("the handshake took too long")]
+    TooSlow,
+    #[error(transparent)]
+    Certificate(#[from] DistrustError),
+}
+
+/// Notes, for the handshake under way, why a certificate is refused.
+pub(super) fn note(why: DistrustError) {
+    // Without a handshake there is nobody to tell.
+    let _ = WHY.try_with(|slot| slot.replace(Some(why)));
+}
+
+/// Shakes hands; an error says why the certificate was refused, where that is the reason.
+pub(super) async fn explained<T>(
+    handshake: impl Future<Output = io::Result<T>>,
+) -> Result<T, HandshakeError> {
+    let shaken = async {
+        handshake.await.map_err(|error| {
+            let why = WHY.with(RefCell::take);
+            why.map_or(
+                HandshakeError::Transport(error),
+                HandshakeError::Certificate,
+            )
+        })
+    };
+    WHY.scope(RefCell::new(None), shaken).await
+}
+
 impl Default for HandshakeRefusals {
     fn default() -> Self {
+        let quota = Quota::per_second(LINES_PER_SECOND).allow_burst(MANY_LINES);
         Self {
-            lines: RateLimiter::direct(Quota::per_second(LINES_PER_SECOND)),
+            lines: RateLimiter::direct(quota),
             left_out: AtomicU64::new(0),
         }
     }
 }
 
 impl HandshakeRefusals {
-    /// A caller's certificate was refused.
-    pub(crate) fn log_certificate(&self, why: &DistrustError) {
-        if let Some(left_out) = self.line() {
-            tracing::warn!(
-                error = why as &dyn std::error::Error,
-                refusals.left_out = left_out,
-                "a caller's certificate was refused"
-            );
+    /// Logs that a connection was refused, unless there were too many.
+    pub(crate) fn log(&self, peer: SocketAddr, why: &HandshakeError) {
+        if self.lines.check().is_err() {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+            return;
         }
-    }
-
-    /// A handshake failed, perhaps for that reason.
-    pub(crate) fn log_handshake(&self, peer: SocketAddr, why: &io::Error) {
-        if let Some(left_out) = self.line() {
-            tracing::warn!(
-                peer.address = %peer,
-                error = why as &dyn std::error::Error,
-                refusals.left_out = left_out,
-                "a connection was refused"
-            );
-        }
-    }
-
-    /// Whether there is a line to spare, and how many went without one since the last.
-    fn line(&self) -> Option<u64> {
-        if self.lines.check().is_ok() {
-            return Some(self.left_out.swap(0, Ordering::Relaxed));
-        }
-        self.left_out.fetch_add(1, Ordering::Relaxed);
-        None
+        tracing::warn!(
+            peer.address = %peer,
+            error = why as &dyn Error,
+            refusals.left_out = self.left_out.swap(0, Ordering::Relaxed),
+            "a connection was refused"
+        );
     }
 }

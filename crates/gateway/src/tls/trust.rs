@@ -16,7 +16,7 @@ use tokio_rustls::rustls::{
 };
 
 use super::{
-    refusals::HandshakeRefusals,
+    refusals,
     spiffe_id::TrustDomain,
     svid::{Svid, SvidError},
 };
@@ -99,7 +99,6 @@ impl Trust {
 pub(crate) struct CallerVerifier {
     pub(crate) trust: Arc<Trust>,
     pub(crate) provider: Arc<CryptoProvider>,
-    pub(crate) refusals: Arc<HandshakeRefusals>,
 }
 
 impl ClientCertVerifier for CallerVerifier {
@@ -108,7 +107,7 @@ impl ClientCertVerifier for CallerVerifier {
         &[]
     }
 
-    /// The reason is logged; outside, every refusal is the same alert.
+    /// The reason is for the log; outside, every refusal is the same alert.
     fn verify_client_cert(
         &self,
         leaf: &CertificateDer<'_>,
@@ -118,7 +117,7 @@ impl ClientCertVerifier for CallerVerifier {
         match self.trust.identify(leaf, others, now) {
             Ok(_) => Ok(ClientCertVerified::assertion()),
             Err(error) => {
-                self.refusals.log_certificate(&error);
+                refusals::note(error);
                 Err(CertificateError::ApplicationVerificationFailure.into())
             }
         }
