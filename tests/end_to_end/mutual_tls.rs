@@ -100,7 +100,7 @@ impl Place {
     }
 
     fn channel(&self, own: &Credentials) -> Result<Channel> {
-        TlsClient::new(&self.own, Some(own))?.channel(self.gateway.address()?)
+        TlsClient::new(&self.own.pem(), Some(own))?.channel(self.gateway.address()?)
     }
 
     /// The lines of the log about refused connections.
@@ -341,8 +341,8 @@ async fn matrix() -> Result<()> {
     let (mut taken, mut refused) = (0, 0);
     for (name, credentials, fate) in &certificates {
         for client in [
-            TlsClient::new(&place.own, Some(credentials))?,
-            TlsClient::old(&place.own, Some(credentials))?,
+            TlsClient::new(&place.own.pem(), Some(credentials))?,
+            TlsClient::old(&place.own.pem(), Some(credentials))?,
         ] {
             match fate {
                 Taken => {
@@ -390,7 +390,7 @@ async fn without() -> Result<()> {
     place.next_refusal(before).await?;
 
     let before = place.refusals().len();
-    let nobody = TlsClient::new(&place.own, None)?;
+    let nobody = TlsClient::new(&place.own.pem(), None)?;
     let said = refusal(&nobody, &place.gateway).await?;
     ensure!(said.contains("CertificateRequired"), "{said}");
     place.next_refusal(before).await?;
@@ -423,7 +423,7 @@ async fn old_versions() -> Result<()> {
         let portal = place.own.service("portal")?;
         let address = place.gateway.address()?;
         list(place.channel(&portal)?).await?;
-        let old = TlsClient::old(&place.own, Some(&portal))?;
+        let old = TlsClient::old(&place.own.pem(), Some(&portal))?;
         let answer = list(old.channel(address)?).await;
         ensure!(answer.is_ok() == is_old_served, "{min_version}: {answer:?}");
         // SSL 3.0, TLS 1.0 and 1.1.

@@ -34,9 +34,13 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new(backend: Backend) -> Result<Self> {
+        Self::with(backend, Options::default()).await
+    }
+
+    pub(crate) async fn with(backend: Backend, options: Options) -> Result<Self> {
         let database = Database::fresh(backend).await?;
         let clock = TestClock::default();
-        let platform = TestPlatform::start(&database, &clock, Options::default()).await?;
+        let platform = TestPlatform::start(&database, &clock, options).await?;
         let client = platform.client(CALLER).await?;
         Ok(Self {
             database,

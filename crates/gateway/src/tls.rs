@@ -82,7 +82,11 @@ impl Tls {
         loop {
             interval.tick().await;
             match self.refresh() {
-                Ok(()) => last_fault.clear(),
+                Ok(()) if last_fault.is_empty() => {}
+                Ok(()) => {
+                    last_fault.clear();
+                    tracing::info!("the certificates' files are right again");
+                }
                 Err(error) => {
                     // Once, not every second.
                     if last_fault != error.to_string() {

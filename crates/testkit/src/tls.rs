@@ -18,36 +18,39 @@ use tokio_rustls::{
 use tonic::transport::{Channel, Endpoint, Uri};
 use tower::service_fn;
 
-use crate::certs::{Authority, Credentials};
+use crate::certs::Credentials;
 
 /// Whom to trust, and what to show.
 #[derive(Clone)]
 pub struct TlsClient(TlsConnector);
 
 impl TlsClient {
-    /// A client that trusts the authority, shows the credentials if there are any, and speaks TLS 1.3.
+    /// A client that trusts these authorities, PEM, shows the credentials if there are any, and
+    /// speaks TLS 1.3.
     ///
     /// # Errors
     /// When the credentials cannot be used.
-    pub fn new(authority: &Authority, own: Option<&Credentials>) -> Result<Self> {
-        Self::speaking(&TLS13, authority, own)
+    pub fn new(trusted: &str, own: Option<&Credentials>) -> Result<Self> {
+        Self::speaking(&TLS13, trusted, own)
     }
 
     /// As [`Self::new`], with TLS 1.2.
     ///
     /// # Errors
     /// When the credentials cannot be used.
-    pub fn old(authority: &Authority, own: Option<&Credentials>) -> Result<Self> {
-        Self::speaking(&TLS12, authority, own)
+    pub fn old(trusted: &str, own: Option<&Credentials>) -> Result<Self> {
+        Self::speaking(&TLS12, trusted, own)
     }
 
     fn speaking(
         version: &'static SupportedProtocolVersion,
-        authority: &Authority,
+        trusted: &str,
         own: Option<&Credentials>,
     ) -> Result<Self> {
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes())?)?;
+        for authority in CertificateDer::pem_slice_iter(trusted.as_bytes()) {
+            roots.add(authority?)?;
+        }
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_protocol_versions(&[version])?
             .with_root_certificates(roots);
