@@ -12,6 +12,7 @@ mod campaign;
 mod confirmed_settings;
 mod counting;
 mod crash;
+mod deadlines;
 mod disabling;
 mod edge;
 mod enrolment;
@@ -86,6 +87,7 @@ fn main() -> ExitCode {
     story::add(&mut suite);
     policy_file::add(&mut suite);
     edge::add(&mut suite);
+    deadlines::add(&mut suite);
     mutual_tls::add(&mut suite);
     callers::add(&mut suite);
     rotation::add(&mut suite);
