@@ -10,8 +10,10 @@ use crate::{compose::Parts, config::Config, files, logs, server};
 
 /// Run the platform as a configuration file describes it, on PostgreSQL or SQLite.
 ///
-/// For now it must be on loopback, with `insecure = true`: mutual TLS comes with a later version.
-/// Any number of them may serve one PostgreSQL.
+/// It speaks mutual TLS: who calls is the SPIFFE id of its certificate, and the table of callers in
+/// the configuration says what it may call; `countersign certs dev` and `countersign callers check`
+/// help with both. The files of `tls` are read again when they change. Any number of gateways may
+/// serve one PostgreSQL.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Serve {
@@ -23,11 +25,22 @@ pub(crate) struct Serve {
 /// A configuration to begin with.
 pub(crate) const EXAMPLE: &str = "\
 The least that FILE must say; `countersign config check` shows everything else it can:
-  insecure = true
+  listen = \"0.0.0.0:50051\"
   [database]
   url = \"postgres://countersign@127.0.0.1/countersign\"    # or \"sqlite:countersign.db\"
   [keys]
   file = \"keys.toml\"             # made by `countersign keys init`
+  [tls]
+  certificate = \"gateway.pem\"    # chain, leaf first
+  key = \"gateway.key\"
+  [tls.bundles]                   # whose services may call: trust domain and authorities
+  \"bank.example\" = \"bank.pem\"
+  [callers.\"spiffe://bank.example/login-service\"]
+  methods = [\"ConfirmationService.*\"]
+  operations = [\"login\"]
+
+On this machine alone, without TLS, callers taken at their word:
+  insecure = true                 # in place of listen, tls and callers
 
 Relative paths start at the folder of FILE. A variable of the environment takes precedence:
   COUNTERSIGN_SET_DATABASE__URL=postgres://countersign:PASSWORD@127.0.0.1/countersign
