@@ -140,7 +140,7 @@ const REST: Duration = Duration::from_secs(1);
 /// Refuses a request that came to a full room. What is left of it is read, within the limits of a
 /// request: a stream that is given up half-way must be reset, and a connection with too many of
 /// those is closed.
-async fn refuse<B, E>(body: B) -> Result<Response<Body>, E>
+pub(crate) async fn refuse<B, E>(body: B) -> Result<Response<Body>, E>
 where
     B: http_body::Body + Unpin,
     B::Error: Into<Box<dyn Error + Send + Sync>>,

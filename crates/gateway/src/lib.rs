@@ -7,6 +7,7 @@
 mod caller;
 mod convert;
 mod edge;
+mod limits;
 mod methods;
 mod services;
 mod status;
@@ -24,7 +25,7 @@ use countersign_proto::{
     },
 };
 use tokio::net::TcpListener;
-use tonic::transport::{Server, server::TcpIncoming};
+use tonic::transport::server::TcpIncoming;
 use tonic_health::{ServingStatus, server::HealthReporter};
 use tonic_reflection::server::v1::{ServerReflection, ServerReflectionServer};
 
@@ -33,6 +34,7 @@ pub use methods::{METHODS, MethodLimits, MethodRow};
 
 use crate::{
     edge::{EdgeLayer, Refusals},
+    limits::{BodyLayer, Connections},
     services::{
         backup_code::BackupCodes, confirmation::Confirmations, identifier::Identifiers, pin::Pins,
         totp::Totps,
@@ -109,9 +111,9 @@ pub async fn serve(
         platform: Arc::clone(platform),
         refusals,
     };
-    let router = Server::builder()
-        .http2_keepalive_interval(Some(Duration::from_secs(60)))
+    let router = limits::builder()
         .layer(edge)
+        .layer(BodyLayer::new())
         .add_service(health)
         .add_optional_service(reflection)
         .add_service(
@@ -157,6 +159,7 @@ pub async fn serve(
         let _ = stopping.send(());
     };
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let incoming = Connections::new(incoming);
     let serving = router.serve_with_incoming_shutdown(incoming, shutdown);
     tokio::select! {
         served = serving => Ok(served?),
