@@ -153,7 +153,7 @@ where
 }
 
 /// Adds details to an error that has none: tonic's own for an unknown method or a bad message.
-fn complete(response: Response<Body>) -> Response<Body> {
+pub(crate) fn complete(response: Response<Body>) -> Response<Body> {
     let headers = response.headers();
     let is_bare = code_of(headers) != Code::Ok && !headers.contains_key(DETAILS);
     match Status::from_header_map(headers).filter(|_| is_bare) {

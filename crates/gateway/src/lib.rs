@@ -7,6 +7,9 @@
 mod caller;
 mod convert;
 mod edge;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod limits;
 mod methods;
 mod services;

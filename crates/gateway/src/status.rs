@@ -14,7 +14,7 @@ use prost_types::Any;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt, pb};
 
-use crate::convert::confirmation::path_to_wire;
+use crate::convert::{NO_TOKEN, confirmation::path_to_wire};
 
 const DOMAIN: &str = "countersign";
 
@@ -77,7 +77,7 @@ pub(crate) fn of_error(error: Error) -> Status {
             let reason = ErrorReason::EnrolmentThrottled;
             retry_at(Code::ResourceExhausted, reason, text, at)
         }
-        Error::PageTokenInvalid => invalid_field("page_token", "is not one of this list"),
+        Error::PageTokenInvalid => invalid_field("page_token", NO_TOKEN),
         Error::SubjectBusy => busy(ErrorReason::SubjectBusy, text),
         Error::ServerBusy => server_busy(),
         Error::HashPoolBusy => busy(ErrorReason::HashPoolBusy, text),
