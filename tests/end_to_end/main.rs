@@ -6,6 +6,7 @@
 mod backup_code_races;
 mod backup_code_use;
 mod backup_codes;
+mod bad_input;
 mod budgets;
 mod callers;
 mod campaign;
@@ -82,6 +83,7 @@ fn main() -> ExitCode {
     repeats::add(&mut suite);
     errors::add(&mut suite);
     hostile::add(&mut suite);
+    bad_input::add(&mut suite);
     listing::add(&mut suite);
     events::add(&mut suite);
     story::add(&mut suite);

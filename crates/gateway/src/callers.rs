@@ -106,6 +106,17 @@ pub(crate) enum Lacks {
 }
 
 impl Lacks {
+    /// Every one.
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Row,
+        Self::Methods,
+        Self::Operations,
+        Self::Purposes,
+        Self::PaymentMethods,
+        Self::Ceilings,
+    ];
+
     /// The key in the table of callers.
     pub(crate) const fn key(self) -> &'static str {
         match self {

@@ -21,6 +21,12 @@ use crate::status;
 /// The most violations that are told at once.
 const MAX_VIOLATIONS: usize = 24;
 
+/// The longest page token, in bytes: twice what a list gives.
+const MAX_TOKEN_BYTES: usize = 192;
+
+/// What is wrong with a page token.
+pub(crate) const NO_TOKEN: &str = "is not one of this list";
+
 /// Reads the fields of one request and keeps what is wrong with them.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
@@ -83,6 +89,14 @@ impl Reader {
     pub(crate) fn page_size(&mut self, size: i32) -> Option<usize> {
         let size = usize::try_from(size).map_err(|_| "must not be negative");
         self.take("page_size", size)
+    }
+
+    /// Where a page begins. The list itself knows whether the token is one of its own; what cannot be
+    /// one is told with all else that is wrong.
+    pub(crate) fn page_token(&mut self, token: &str) {
+        if token.len() > MAX_TOKEN_BYTES || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            self.violation("page_token", NO_TOKEN);
+        }
     }
 
     /// Purposes of a repeated field.

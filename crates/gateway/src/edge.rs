@@ -192,7 +192,7 @@ const REST: Duration = Duration::from_secs(1);
 /// Refuses a request before it is decoded. What is left of it is read, within the limits of a
 /// request: a stream that is given up half-way must be reset, and a connection with too many of
 /// those is closed.
-async fn refuse<B, E>(body: B, status: Status) -> Result<Response<Body>, E>
+pub(crate) async fn refuse<B, E>(body: B, status: Status) -> Result<Response<Body>, E>
 where
     B: http_body::Body + Unpin,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -205,7 +205,7 @@ where
 }
 
 /// Adds details to an error that has none: tonic's own for an unknown method or a bad message.
-fn complete(response: Response<Body>) -> Response<Body> {
+pub(crate) fn complete(response: Response<Body>) -> Response<Body> {
     let headers = response.headers();
     let is_bare = code_of(headers) != Code::Ok && !headers.contains_key(DETAILS);
     match Status::from_header_map(headers).filter(|_| is_bare) {

@@ -10,6 +10,10 @@ mod callers;
 mod convert;
 mod deadline;
 mod edge;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+mod limits;
 mod methods;
 mod services;
 mod status;
@@ -28,7 +32,6 @@ use countersign_proto::{
     },
 };
 use tokio::net::TcpListener;
-use tonic::transport::Server;
 use tonic_health::{ServingStatus, server::HealthReporter};
 use tonic_reflection::server::v1::{ServerReflection, ServerReflectionServer};
 
@@ -43,6 +46,7 @@ pub use tls::{SpiffeId, SpiffeIdError, Tls, TlsError, TlsFiles, TlsVersion, Trus
 use crate::{
     callers::Admission,
     edge::{EdgeLayer, Refusals},
+    limits::{BodyLayer, Connections},
     services::{
         backup_code::BackupCodes, confirmation::Confirmations, identifier::Identifiers, pin::Pins,
         totp::Totps,
@@ -126,9 +130,9 @@ pub async fn serve(
         deadline: gateway.deadline,
         refusals,
     };
-    let router = Server::builder()
-        .http2_keepalive_interval(Some(Duration::from_secs(60)))
+    let router = limits::builder()
         .layer(edge)
+        .layer(BodyLayer::new())
         .add_service(health)
         .add_optional_service(reflection)
         .add_service(
@@ -180,6 +184,7 @@ pub async fn serve(
         }
     };
     let incoming = accept::incoming(listener, gateway.tls.clone());
+    let incoming = Connections::new(incoming);
     let serving = router.serve_with_incoming_shutdown(incoming, shutdown);
     tokio::select! {
         served = serving => Ok(served?),

@@ -14,9 +14,15 @@ use prost_types::Any;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt, pb};
 
-use crate::{callers::Lacks, convert::confirmation::path_to_wire};
+use crate::{
+    callers::Lacks,
+    convert::{NO_TOKEN, confirmation::path_to_wire},
+};
 
 const DOMAIN: &str = "countersign";
+
+/// All that is said of what went wrong inside.
+const INTERNAL: &str = "an internal error";
 
 /// How long to wait where the server is busy and no instant is known.
 const SOON: Duration = Duration::from_secs(1);
@@ -74,7 +80,7 @@ pub(crate) fn of_error(error: Error) -> Status {
             let reason = ErrorReason::EnrolmentThrottled;
             retry_at(Code::ResourceExhausted, reason, text, at)
         }
-        Error::PageTokenInvalid => invalid_field("page_token", &text),
+        Error::PageTokenInvalid => invalid_field("page_token", NO_TOKEN),
         Error::SubjectBusy => busy(ErrorReason::SubjectBusy, text),
         Error::ServerBusy => server_busy(),
         Error::HashPoolBusy => busy(ErrorReason::HashPoolBusy, text),
@@ -140,17 +146,26 @@ pub(crate) fn deadline_exceeded() -> Status {
 
 /// The status of a failure that should not happen; what it was stands in the log only.
 pub(crate) fn internal() -> Status {
-    failed(Code::Internal, ErrorReason::Internal, "an internal error")
+    failed(Code::Internal, ErrorReason::Internal, INTERNAL)
 }
 
 /// Gives a status that was made elsewhere, by the transport, the details that each of ours has.
-/// A message that cannot be read is `INTERNAL` or `OUT_OF_RANGE` there, and the caller's mistake.
+/// A message that cannot be read is `INTERNAL` or `OUT_OF_RANGE` there, and the caller's mistake:
+/// what is said of it is about the caller's own bytes.
 pub(crate) fn with_details(status: &Status) -> Status {
-    let (code, reason) = match status.code() {
-        Code::Unimplemented => (Code::Unimplemented, ErrorReason::MethodUnknown),
-        code @ (Code::Cancelled | Code::DeadlineExceeded) => (code, ErrorReason::OutcomeUnknown),
+    let text = status.message();
+    match status.code() {
+        Code::Unimplemented if text.is_empty() => {
+            let reason = ErrorReason::MethodUnknown;
+            failed(Code::Unimplemented, reason, "there is no such method")
+        }
+        Code::Unimplemented => failed(Code::Unimplemented, ErrorReason::MethodUnknown, text),
+        code @ (Code::Cancelled | Code::DeadlineExceeded) => {
+            let text = Error::OutcomeUnknown.to_string();
+            failed(code, ErrorReason::OutcomeUnknown, text)
+        }
         Code::Internal | Code::OutOfRange | Code::InvalidArgument => {
-            (Code::InvalidArgument, ErrorReason::InvalidField)
+            failed(Code::InvalidArgument, ErrorReason::InvalidField, text)
         }
         code @ (Code::Ok
         | Code::Unknown
@@ -162,9 +177,12 @@ pub(crate) fn with_details(status: &Status) -> Status {
         | Code::Aborted
         | Code::Unavailable
         | Code::DataLoss
-        | Code::Unauthenticated) => (code, ErrorReason::Internal),
-    };
-    failed(code, reason, status.message())
+        | Code::Unauthenticated) => {
+            // Neither ours nor about the caller's bytes: what it says is for the log.
+            tracing::debug!(rpc.code = ?code, error = text, "a status was made elsewhere");
+            failed(code, ErrorReason::Internal, INTERNAL)
+        }
+    }
 }
 
 fn failed(code: Code, reason: ErrorReason, text: impl Into<String>) -> Status {
@@ -249,3 +267,6 @@ fn name(reason: ErrorReason) -> &'static str {
     let name = reason.as_str_name();
     name.strip_prefix("ERROR_REASON_").unwrap_or(name)
 }
+
+#[cfg(test)]
+mod tests;

@@ -109,6 +109,15 @@ impl Admission {
 const SOON: Duration = Duration::from_millis(250);
 
 impl Identified {
+    /// Somebody on this machine who is taken at his word.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn local() -> Self {
+        Self {
+            caller: Caller::local(),
+            entry: None,
+        }
+    }
+
     /// That the operation may be confirmed for this caller, and redeemed by it.
     pub(crate) fn require_operation(&self, operation: &Operation) -> Result<(), Status> {
         self.require(|row| row.require_operation(operation))

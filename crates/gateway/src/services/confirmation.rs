@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use countersign_mfa::{Create, Operation, Platform, Redeem, SubmitProof};
-use countersign_proto::v1::{self as wire, confirmation_service_server::ConfirmationService};
+use countersign_mfa::{Create, Platform, Redeem, SubmitProof};
+use countersign_proto::v1::{
+    self as wire, confirmation_service_server::ConfirmationService, operation::Operation as Wire,
+};
 use tonic::{Request, Response, Status};
 
 use crate::{
@@ -31,7 +33,14 @@ impl ConfirmationService for Confirmations {
         let mut reader = Reader::default();
         let call = reader.call(caller, &request.subject_id, &request.request_id, &request);
         let operation = reader.operation(request.operation.as_ref());
-        let is_login = matches!(operation, Some(Operation::Login(_)) | None);
+        let is_login = match request
+            .operation
+            .as_ref()
+            .and_then(|of| of.operation.as_ref())
+        {
+            Some(Wire::Login(_)) | None => true,
+            Some(Wire::Withdrawal(_) | Wire::SettingsChange(_) | Wire::Custom(_)) => false,
+        };
         if request.redeem_on_approval && !is_login {
             reader.violation("redeem_on_approval", "can be set for a login only");
         }

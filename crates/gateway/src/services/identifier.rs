@@ -35,6 +35,7 @@ impl IdentifierService for Identifiers {
         let mut reader = Reader::default();
         let subject = reader.subject(&request.subject_id);
         let size = reader.page_size(request.page_size);
+        reader.page_token(&request.page_token);
         let (subject, size) = reader.finish(subject.zip(size))?;
         let page = self
             .0
@@ -128,6 +129,7 @@ impl IdentifierService for Identifiers {
         let mut reader = Reader::default();
         let subject = reader.subject(&request.subject_id);
         let size = reader.page_size(request.page_size);
+        reader.page_token(&request.page_token);
         let (subject, size) = reader.finish(subject.zip(size))?;
         let page = self
             .0
