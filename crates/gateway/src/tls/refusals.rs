@@ -39,6 +39,8 @@ pub(crate) enum HandshakeError {
     Transport(#[source] io::Error),
     #[error("the handshake took too long")]
     TooSlow,
+    #[error("too many handshakes of this address are under way")]
+    TooMany,
     #[error(transparent)]
     Certificate(#[from] DistrustError),
 }
