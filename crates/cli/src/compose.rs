@@ -3,7 +3,7 @@
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use countersign_gateway::Gateway;
+use countersign_gateway::{Gateway, Health};
 use countersign_keyring::Keyring;
 use countersign_mfa::{
     Entropy, HashPool, Platform, Settings, SystemEntropy,
@@ -108,11 +108,12 @@ impl Parts {
 
 impl Composed {
     /// The edge before this platform.
-    pub(crate) fn gateway(&self, reflection: bool) -> Gateway {
+    pub(crate) fn gateway(&self, health: Health, reflection: bool) -> Gateway {
         Gateway {
             platform: Arc::clone(&self.platform),
             upkeep: Arc::clone(&self.storage) as Arc<dyn Upkeep>,
             entropy: entropy(),
+            health,
             reflection,
         }
     }

@@ -3,6 +3,7 @@
 use std::{io::ErrorKind, net::SocketAddr, process, time::Duration};
 
 use anyhow::{Context, Result, bail};
+use countersign_gateway::Health;
 use tokio::{
     net::TcpListener,
     runtime::Runtime,
@@ -46,8 +47,8 @@ pub(crate) async fn serve(
     let address = listener.local_addr()?;
     say(format!("listening on {address}"));
     tracing::info!(address = %address, "countersign is ready");
-    let serving =
-        countersign_gateway::serve(composed.gateway(reflection), listener, signals.stop());
+    let gateway = composed.gateway(Health::default(), reflection);
+    let serving = countersign_gateway::serve(gateway, listener, signals.stop());
     let served = tokio::select! {
         served = serving => served,
         () = composed.keep_swept(confirmations_kept) => Ok(()),

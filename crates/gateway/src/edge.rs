@@ -1,5 +1,5 @@
-//! What surrounds every request: an id in each log line, a line when it is answered, an answer when
-//! its handling panics, and details on statuses that were made elsewhere.
+//! What surrounds every request: an id and a trace in each log line, a line when it ends, an answer
+//! when its handling panics, and details on statuses that were made elsewhere.
 
 use std::{
     error::Error,
@@ -14,15 +14,21 @@ use std::{
 };
 
 use countersign_mfa::{Entropy, Platform};
-use countersign_primitives::RequestId;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt as _, Limited};
 use tokio::time::timeout;
 use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
 use tracing::{Instrument, Span, field};
 
-use crate::{MAX_REQUEST_BYTES, caller, status};
+use crate::{
+    MAX_REQUEST_BYTES, caller,
+    outcome::{Open, code_of},
+    request_id::{self, X_REQUEST_ID},
+    status,
+    target::Target,
+    trace_context::{TraceParent, continue_trace},
+};
 
 /// The header of gRPC that holds the details of a status.
 const DETAILS: &str = "grpc-status-details-bin";
@@ -83,14 +89,15 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // Others are streams, of health and reflection, which are not over when they are answered.
+        let id = request_id::of_headers(request.headers(), &*self.layer.entropy);
         let is_ours = request.uri().path().starts_with("/countersign.");
         if is_ours && self.layer.platform.is_full() {
             // Before anything is made for it: most of the work of a flood must be saved.
             self.layer.refusals.0.fetch_add(1, Ordering::Relaxed);
-            return Box::pin(refuse(request.into_body()));
+            return Box::pin(refuse(request.into_body(), id));
         }
-        let span = self.span(&request);
+        let open = Open::new(Target::at(request.uri().path()));
+        let span = span(&request, open.target(), id.as_ref());
         let answered = span.in_scope(|| self.inner.call(request));
         let answer = async move {
             // In a task of its own: a caller that goes away, or has waited as long as it would, must
@@ -101,37 +108,37 @@ where
                 Ok(answered) => complete(answered?),
                 Err(_) => status::internal().into_http(),
             };
-            let code = code_of(response.headers());
-            match code {
-                Code::Unknown | Code::Internal | Code::Unavailable | Code::DataLoss => {
-                    tracing::warn!(rpc.code = ?code, "a request was answered");
-                }
-                _ if is_ours => tracing::info!(rpc.code = ?code, "a request was answered"),
-                _ => tracing::debug!(rpc.code = ?code, "a stream was opened"),
-            }
-            Ok(response)
+            Ok(named(open.answered(response), id))
         };
         Box::pin(answer.instrument(span))
     }
 }
 
-impl<S> Edge<S> {
-    fn span<B>(&self, request: &Request<B>) -> Span {
-        let span = tracing::info_span!(
-            "request",
-            request.id = field::Empty,
-            rpc.method = request.uri().path(),
-            caller = field::Empty,
-        );
-        if let Ok(caller) = caller::of_headers(request.headers()) {
-            span.record("caller", field::display(caller));
-        }
-        if let Ok(mut generator) = self.layer.entropy.generator() {
-            let id = RequestId::random(&mut generator);
-            span.record("request.id", field::display(id));
-        }
-        span
+/// What every log line of a request says of it. Of the highest level, so that no filter takes it
+/// from those lines.
+fn span<B>(request: &Request<B>, target: &Target, id: Option<&HeaderValue>) -> Span {
+    let id = id.and_then(|id| id.to_str().ok());
+    let caller = caller::of_headers(request.headers()).ok();
+    let span = tracing::error_span!(
+        "request",
+        request.id = id.map(field::display),
+        trace.id = field::Empty,
+        rpc.method = target.path(),
+        caller = caller.map(field::display),
+    );
+    let parent = TraceParent::of_headers(request.headers());
+    if let Some(trace) = continue_trace(&span, parent) {
+        span.record("trace.id", field::display(trace));
     }
+    span
+}
+
+/// An answer with the id of its request.
+fn named(mut response: Response<Body>, id: Option<HeaderValue>) -> Response<Body> {
+    if let Some(id) = id {
+        response.headers_mut().insert(X_REQUEST_ID, id);
+    }
+    response
 }
 
 /// The longest that is waited for the rest of a request that is refused.
@@ -140,7 +147,7 @@ const REST: Duration = Duration::from_secs(1);
 /// Refuses a request that came to a full room. What is left of it is read, within the limits of a
 /// request: a stream that is given up half-way must be reset, and a connection with too many of
 /// those is closed.
-async fn refuse<B, E>(body: B) -> Result<Response<Body>, E>
+async fn refuse<B, E>(body: B, id: Option<HeaderValue>) -> Result<Response<Body>, E>
 where
     B: http_body::Body + Unpin,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -149,7 +156,7 @@ where
     let read = async { while let Some(Ok(_)) = rest.frame().await {} };
     // Whoever takes longer is answered all the same.
     let _ = timeout(REST, read).await;
-    Ok(status::server_busy().into_http())
+    Ok(named(status::server_busy().into_http(), id))
 }
 
 /// Adds details to an error that has none: tonic's own for an unknown method or a bad message.
@@ -160,11 +167,4 @@ fn complete(response: Response<Body>) -> Response<Body> {
         Some(bare) => status::with_details(&bare).into_http(),
         None => response,
     }
-}
-
-/// The code of an error, which is answered in the headers; otherwise a stream went well so far.
-fn code_of(headers: &HeaderMap) -> Code {
-    headers
-        .get(Status::GRPC_STATUS)
-        .map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()))
 }

@@ -7,9 +7,14 @@
 mod caller;
 mod convert;
 mod edge;
+mod health;
 mod methods;
+mod outcome;
+mod request_id;
 mod services;
 mod status;
+mod target;
+mod trace_context;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -25,10 +30,10 @@ use countersign_proto::{
 };
 use tokio::net::TcpListener;
 use tonic::transport::{Server, server::TcpIncoming};
-use tonic_health::{ServingStatus, server::HealthReporter};
 use tonic_reflection::server::v1::{ServerReflection, ServerReflectionServer};
 
 pub use caller::CALLER_METADATA;
+pub use health::{Health, HealthState};
 pub use methods::{METHODS, MethodLimits, MethodRow};
 
 use crate::{
@@ -48,19 +53,6 @@ const HEALTH_INTERVAL: Duration = Duration::from_secs(2);
 /// How long requests in flight may take after the stop was asked for.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// How long those who watch the health service have to hear that it stops.
-const LAST_WORD: Duration = Duration::from_millis(100);
-
-/// What the health service knows: the whole server, and each service.
-const SERVICES: [&str; 6] = [
-    "",
-    "countersign.v1.BackupCodeService",
-    "countersign.v1.ConfirmationService",
-    "countersign.v1.IdentifierService",
-    "countersign.v1.PinService",
-    "countersign.v1.TotpService",
-];
-
 /// What the edge stands before.
 #[derive(Clone)]
 pub struct Gateway {
@@ -70,6 +62,8 @@ pub struct Gateway {
     pub upkeep: Arc<dyn Upkeep>,
     /// Where the ids of log lines come from.
     pub entropy: Arc<dyn Entropy>,
+    /// Whether the gateway serves: kept true here, for others to see.
+    pub health: Health,
     /// Whether reflection is offered: for development.
     pub reflection: bool,
 }
@@ -94,10 +88,10 @@ pub async fn serve(
     listener: TcpListener,
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let (reporter, health) = tonic_health::server::health_reporter();
+    let health = gateway.health.clone();
     let refusals = Arc::new(Refusals::default());
     let watch = watch_health(
-        reporter.clone(),
+        health.clone(),
         Arc::clone(&gateway.upkeep),
         Arc::clone(&refusals),
     );
@@ -112,7 +106,7 @@ pub async fn serve(
     let router = Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(60)))
         .layer(edge)
-        .add_service(health)
+        .add_service(health.service())
         .add_optional_service(reflection)
         .add_service(
             BackupCodeServiceServer::new(BackupCodes(Arc::clone(platform)))
@@ -148,12 +142,8 @@ pub async fn serve(
     let shutdown = async {
         stop.await;
         watch.abort();
-        set_all(&reporter, ServingStatus::NotServing).await;
-        tokio::time::sleep(LAST_WORD).await;
-        // Ends the streams of those who watch, which would hold the stop for as long as it waits.
-        for name in SERVICES {
-            reporter.clone().clear_service_status(name).await;
-        }
+        // Whoever watches hears of it, and its stream ends, which would hold up the stop.
+        health.set(HealthState::Stopping);
         let _ = stopping.send(());
     };
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
@@ -173,28 +163,21 @@ fn reflection() -> Result<ServerReflectionServer<impl ServerReflection>, ServeEr
 }
 
 /// Keeps the health service in step with the database, and the log with what was refused.
-async fn watch_health(reporter: HealthReporter, upkeep: Arc<dyn Upkeep>, refusals: Arc<Refusals>) {
+async fn watch_health(health: Health, upkeep: Arc<dyn Upkeep>, refusals: Arc<Refusals>) {
     let mut interval = tokio::time::interval(HEALTH_INTERVAL);
     loop {
         interval.tick().await;
         refusals.log();
-        let status = match upkeep.ping().await {
-            Ok(()) => ServingStatus::Serving,
+        let state = match upkeep.ping().await {
+            Ok(()) => HealthState::Serving,
             Err(error) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "the database is away"
                 );
-                ServingStatus::NotServing
+                HealthState::DatabaseAway
             }
         };
-        set_all(&reporter, status).await;
-    }
-}
-
-/// Sets the status of the whole server and of each service.
-async fn set_all(reporter: &HealthReporter, status: ServingStatus) {
-    for name in SERVICES {
-        reporter.set_service_status(name, status).await;
+        health.set(state);
     }
 }

@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, sync::Arc};
 
 use anyhow::Result;
 use countersign_client::Client;
-use countersign_gateway::{Gateway, serve};
+use countersign_gateway::{Gateway, Health, serve};
 use countersign_keyring::{Keyring, generate_file, parse_file};
 use countersign_mfa::{
     Entropy, HashPool, Platform, Settings,
@@ -96,6 +96,7 @@ impl TestPlatform {
             platform: Arc::clone(&platform),
             upkeep: Arc::clone(&storage) as Arc<dyn Upkeep>,
             entropy,
+            health: Health::default(),
             reflection: true,
         };
         let serving = tokio::spawn(async move {
