@@ -3,7 +3,7 @@
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use countersign_gateway::{Gateway, Health};
+use countersign_gateway::{Gateway, Health, Metrics};
 use countersign_keyring::Keyring;
 use countersign_mfa::{
     Entropy, HashPool, Platform, Settings, SystemEntropy,
@@ -26,6 +26,14 @@ pub(crate) struct Parts {
     pub(crate) hash_threads: NonZeroUsize,
     /// What to run for the right schema; for the error that says so.
     pub(crate) migrate: String,
+}
+
+/// What the edge offers beside the services.
+pub(crate) struct Offer {
+    /// Where requests are counted, if they are.
+    pub(crate) metrics: Option<Metrics>,
+    /// Whether reflection is offered.
+    pub(crate) reflection: bool,
 }
 
 /// A platform that is put together.
@@ -108,13 +116,14 @@ impl Parts {
 
 impl Composed {
     /// The edge before this platform.
-    pub(crate) fn gateway(&self, health: Health, reflection: bool) -> Gateway {
+    pub(crate) fn gateway(&self, offer: Offer) -> Gateway {
         Gateway {
             platform: Arc::clone(&self.platform),
             upkeep: Arc::clone(&self.storage) as Arc<dyn Upkeep>,
             entropy: entropy(),
-            health,
-            reflection,
+            health: Health::default(),
+            metrics: offer.metrics,
+            reflection: offer.reflection,
         }
     }
 

@@ -4,6 +4,7 @@
 //! error names its key and says what would be right.
 
 mod check;
+mod observe;
 mod policy;
 
 use std::{
@@ -25,6 +26,8 @@ use figment::{
 };
 use serde::{Deserialize, Serialize, Serializer};
 
+pub(crate) use self::observe::TraceTarget;
+use self::observe::{Metrics, Traces};
 pub(crate) use self::policy::{Policy, read_policy};
 use crate::{database_url, logs};
 
@@ -52,7 +55,10 @@ pub(crate) struct Config {
     pub(crate) confirmation: Confirmation,
     pub(crate) limits: Limits,
     pub(crate) retention: Retention,
+    pub(crate) reflection: bool,
     pub(crate) log: Log,
+    pub(crate) metrics: Metrics,
+    pub(crate) traces: Traces,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -318,7 +324,10 @@ impl Default for Config {
             confirmation: Confirmation::default(),
             limits: Limits::default(),
             retention: Retention::default(),
+            reflection: false,
             log: Log::default(),
+            metrics: Metrics::default(),
+            traces: Traces::default(),
         }
     }
 }

@@ -1,16 +1,19 @@
 //! Serving: what `dev` and `serve` have in common.
 
-use std::{io::ErrorKind, net::SocketAddr, process, time::Duration};
+use std::{io::ErrorKind, net::SocketAddr, process, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use countersign_gateway::Health;
+use countersign_gateway::{Gateway, Pages, serve_pages};
 use tokio::{
     net::TcpListener,
     runtime::Runtime,
     signal::unix::{Signal, SignalKind, signal},
 };
 
-use crate::{compose::Composed, output::say};
+use crate::{
+    compose::{Composed, Offer},
+    output::say,
+};
 
 /// The exit status of a program that a second Ctrl-C ends: 128 and the number of SIGINT.
 const INTERRUPTED: i32 = 130;
@@ -40,23 +43,46 @@ pub(crate) async fn listen(address: SocketAddr, setting: &str) -> Result<TcpList
 pub(crate) async fn serve(
     composed: &Composed,
     listener: TcpListener,
-    reflection: bool,
+    offer: Offer,
+    pages: Option<TcpListener>,
     confirmations_kept: Duration,
 ) -> Result<()> {
     let signals = Signals::new()?;
     let address = listener.local_addr()?;
     say(format!("listening on {address}"));
     tracing::info!(address = %address, "countersign is ready");
-    let gateway = composed.gateway(Health::default(), reflection);
+    let gateway = composed.gateway(offer);
+    let pages = show_pages(&gateway, pages);
     let serving = countersign_gateway::serve(gateway, listener, signals.stop());
     let served = tokio::select! {
-        served = serving => served,
+        served = serving => served.map_err(Into::into),
+        shown = pages => shown,
         () = composed.keep_swept(confirmations_kept) => Ok(()),
     };
     composed.close().await;
     served?;
     tracing::info!("countersign has stopped");
     Ok(())
+}
+
+/// Shows the pages for operators, if there are any, until the gateway has stopped.
+fn show_pages(
+    gateway: &Gateway,
+    listener: Option<TcpListener>,
+) -> impl Future<Output = Result<()>> + use<> {
+    let pages = gateway.metrics.clone().map(|metrics| Pages {
+        metrics,
+        health: gateway.health.clone(),
+        upkeep: Arc::clone(&gateway.upkeep),
+    });
+    async move {
+        match pages.zip(listener) {
+            Some((pages, listener)) => serve_pages(pages, listener)
+                .await
+                .context("the pages for operators failed"),
+            None => std::future::pending().await,
+        }
+    }
 }
 
 struct Signals {

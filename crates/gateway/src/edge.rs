@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use countersign_mfa::{Entropy, Platform};
+use countersign_mfa::{Caller, Entropy, Platform};
 use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt as _, Limited};
 use tokio::time::timeout;
@@ -22,7 +22,7 @@ use tower::{Layer, Service};
 use tracing::{Instrument, Span, field};
 
 use crate::{
-    MAX_REQUEST_BYTES, caller,
+    MAX_REQUEST_BYTES, Metrics, caller,
     outcome::{Open, code_of},
     request_id::{self, X_REQUEST_ID},
     status,
@@ -39,6 +39,7 @@ pub(crate) struct EdgeLayer {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) platform: Arc<Platform>,
     pub(crate) refusals: Arc<Refusals>,
+    pub(crate) metrics: Option<Metrics>,
 }
 
 /// How many requests were refused for want of room since that was last logged: a line for each
@@ -90,14 +91,23 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let id = request_id::of_headers(request.headers(), &*self.layer.entropy);
+        let caller = caller::of_headers(request.headers()).ok();
+        let target = Target::at(request.uri().path());
+        let trace = TraceParent::of_headers(request.headers());
+        let metrics = self.layer.metrics.clone();
         let is_ours = request.uri().path().starts_with("/countersign.");
         if is_ours && self.layer.platform.is_full() {
             // Before anything is made for it: most of the work of a flood must be saved.
             self.layer.refusals.0.fetch_add(1, Ordering::Relaxed);
-            return Box::pin(refuse(request.into_body(), id));
+            let open = Open::new(target, caller, metrics);
+            return Box::pin(async move {
+                let response = refuse(request.into_body()).await;
+                open.turned_away(Code::ResourceExhausted, "SERVER_BUSY");
+                Ok(named(response, id))
+            });
         }
-        let open = Open::new(Target::at(request.uri().path()));
-        let span = span(&request, open.target(), id.as_ref());
+        let span = span(&target, caller.as_ref(), id.as_ref(), trace);
+        let open = Open::new(target, caller, metrics);
         let answered = span.in_scope(|| self.inner.call(request));
         let answer = async move {
             // In a task of its own: a caller that goes away, or has waited as long as it would, must
@@ -116,9 +126,13 @@ where
 
 /// What every log line of a request says of it. Of the highest level, so that no filter takes it
 /// from those lines.
-fn span<B>(request: &Request<B>, target: &Target, id: Option<&HeaderValue>) -> Span {
+fn span(
+    target: &Target,
+    caller: Option<&Caller>,
+    id: Option<&HeaderValue>,
+    parent: Option<TraceParent>,
+) -> Span {
     let id = id.and_then(|id| id.to_str().ok());
-    let caller = caller::of_headers(request.headers()).ok();
     let span = tracing::error_span!(
         "request",
         request.id = id.map(field::display),
@@ -126,7 +140,6 @@ fn span<B>(request: &Request<B>, target: &Target, id: Option<&HeaderValue>) -> S
         rpc.method = target.path(),
         caller = caller.map(field::display),
     );
-    let parent = TraceParent::of_headers(request.headers());
     if let Some(trace) = continue_trace(&span, parent) {
         span.record("trace.id", field::display(trace));
     }
@@ -147,7 +160,7 @@ const REST: Duration = Duration::from_secs(1);
 /// Refuses a request that came to a full room. What is left of it is read, within the limits of a
 /// request: a stream that is given up half-way must be reset, and a connection with too many of
 /// those is closed.
-async fn refuse<B, E>(body: B, id: Option<HeaderValue>) -> Result<Response<Body>, E>
+async fn refuse<B>(body: B) -> Response<Body>
 where
     B: http_body::Body + Unpin,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -156,7 +169,7 @@ where
     let read = async { while let Some(Ok(_)) = rest.frame().await {} };
     // Whoever takes longer is answered all the same.
     let _ = timeout(REST, read).await;
-    Ok(named(status::server_busy().into_http(), id))
+    status::server_busy().into_http()
 }
 
 /// Adds details to an error that has none: tonic's own for an unknown method or a bad message.

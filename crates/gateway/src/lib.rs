@@ -9,7 +9,9 @@ mod convert;
 mod edge;
 mod health;
 mod methods;
+mod metrics;
 mod outcome;
+mod pages;
 mod request_id;
 mod services;
 mod status;
@@ -35,6 +37,8 @@ use tonic_reflection::server::v1::{ServerReflection, ServerReflectionServer};
 pub use caller::CALLER_METADATA;
 pub use health::{Health, HealthState};
 pub use methods::{METHODS, MethodLimits, MethodRow};
+pub use metrics::{Metrics, MetricsError};
+pub use pages::{Pages, serve_pages};
 
 use crate::{
     edge::{EdgeLayer, Refusals},
@@ -64,6 +68,8 @@ pub struct Gateway {
     pub entropy: Arc<dyn Entropy>,
     /// Whether the gateway serves: kept true here, for others to see.
     pub health: Health,
+    /// Where requests are counted, if they are.
+    pub metrics: Option<Metrics>,
     /// Whether reflection is offered: for development.
     pub reflection: bool,
 }
@@ -102,6 +108,7 @@ pub async fn serve(
         entropy: Arc::clone(&gateway.entropy),
         platform: Arc::clone(platform),
         refusals,
+        metrics: gateway.metrics.clone(),
     };
     let router = Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(60)))
@@ -178,6 +185,8 @@ async fn watch_health(health: Health, upkeep: Arc<dyn Upkeep>, refusals: Arc<Ref
                 HealthState::DatabaseAway
             }
         };
+        let is_up = state == HealthState::Serving;
+        ::metrics::gauge!("countersign_database_up").set(u32::from(is_up));
         health.set(state);
     }
 }

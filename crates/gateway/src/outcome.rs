@@ -7,19 +7,25 @@ use std::{
     time::{Duration, Instant},
 };
 
+use countersign_mfa::Caller;
 use http::{HeaderMap, Response};
 use http_body::{Body as HttpBody, Frame};
+use opentelemetry::trace::Status as TraceStatus;
 use tonic::{Code, Status, body::Body};
 use tonic_types::StatusExt as _;
 use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use crate::target::Target;
+use crate::{Metrics, metrics::InFlight, target::Target};
 
-/// A request that has not ended.
-#[derive(Debug)]
+/// A request that has not ended. Dropped, it was given up: its caller has gone.
 pub(crate) struct Open {
     target: Target,
+    caller: Option<Caller>,
     since: Instant,
+    metrics: Option<Metrics>,
+    in_flight: Option<InFlight>,
+    has_ended: bool,
 }
 
 /// Whose doing an end is.
@@ -32,29 +38,32 @@ enum Fault {
 }
 
 impl Open {
-    pub(crate) fn new(target: Target) -> Self {
+    /// One that has come just now. Of gRPC's own services nothing is counted.
+    pub(crate) fn new(target: Target, caller: Option<Caller>, metrics: Option<Metrics>) -> Self {
+        let metrics = metrics.filter(|_| !matches!(target, Target::Standard(_)));
         Self {
             target,
+            caller,
             since: Instant::now(),
+            in_flight: metrics.as_ref().map(|_| Metrics::came()),
+            metrics,
+            has_ended: false,
         }
     }
 
-    /// What it asks for.
-    pub(crate) const fn target(&self) -> &Target {
-        &self.target
-    }
-
     /// Notes how it was answered. A stream is not over then: it takes the request along.
-    pub(crate) fn answered(self, response: Response<Body>) -> Response<Body> {
+    pub(crate) fn answered(mut self, response: Response<Body>) -> Response<Body> {
         let code = code_of(response.headers());
         if code == Code::Ok && self.target.is_stream() {
             self.log_opened();
+            // It waits for what may come in hours.
+            self.in_flight = None;
             let span = Span::current();
             return response.map(|body| {
                 Body::new(Stream {
                     body,
                     span,
-                    open: Some(self),
+                    open: self,
                 })
             });
         }
@@ -71,22 +80,44 @@ impl Open {
     }
 
     /// Notes how it ended.
-    fn ended(self, code: Code, status: Option<&Status>) {
+    fn ended(&mut self, code: Code, status: Option<&Status>) {
+        if std::mem::replace(&mut self.has_ended, true) {
+            return;
+        }
         let took = self.since.elapsed();
-        self.log(code, status, took);
-    }
-
-    /// What callers do wrong is told to them, and is no trouble of ours.
-    fn log(&self, code: Code, status: Option<&Status>, took: Duration) {
         let reason = status
             .and_then(|status| status.get_details_error_info())
             .map(|info| info.reason);
         let reason = reason.as_deref();
+        self.log(code, reason, status.and_then(Error::source), took);
+        trace(code);
+        self.count(code, reason, took);
+    }
+
+    /// Notes that it was refused before anything was made for it. It has no line of its own.
+    pub(crate) fn turned_away(mut self, code: Code, reason: &str) {
+        self.has_ended = true;
+        self.count(code, Some(reason), self.since.elapsed());
+    }
+
+    fn count(&self, code: Code, reason: Option<&str>, took: Duration) {
+        if let Some(metrics) = &self.metrics {
+            metrics.ended(&self.target, self.caller.as_ref(), code, reason, took);
+        }
+    }
+
+    /// What callers do wrong is told to them, and is no trouble of ours.
+    fn log(
+        &self,
+        code: Code,
+        reason: Option<&str>,
+        error: Option<&(dyn Error + 'static)>,
+        took: Duration,
+    ) {
         let path = match &self.target {
             Target::Unknown(path) => Some(path.as_str()),
             Target::Ours(_) | Target::Standard(_) => None,
         };
-        let error = status.and_then(Error::source);
         macro_rules! line {
             ($level:ident, $text:literal) => {
                 tracing::$level!(
@@ -113,6 +144,16 @@ impl Open {
             (Fault::Nobodys, _) if self.target.is_stream() => line!(info, "a stream has ended"),
             (Fault::Nobodys, _) => line!(info, "a request was answered"),
         }
+    }
+}
+
+/// Adds the end to the trace, where one is recorded.
+fn trace(code: Code) {
+    let span = Span::current();
+    span.set_attribute("rpc.grpc.status_code", i64::from(i32::from(code)));
+    match fault(code) {
+        Fault::Ours | Fault::Passing => span.set_status(TraceStatus::error(code_name(code))),
+        Fault::Nobodys | Fault::Callers => {}
     }
 }
 
@@ -176,14 +217,12 @@ fn in_millis(duration: Duration) -> f64 {
 struct Stream {
     body: Body,
     span: Span,
-    open: Option<Open>,
+    open: Open,
 }
 
 impl Stream {
     fn ended(&mut self, code: Code, status: Option<&Status>) {
-        if let Some(open) = self.open.take() {
-            self.span.in_scope(|| open.ended(code, status));
-        }
+        self.span.in_scope(|| self.open.ended(code, status));
     }
 }
 
@@ -214,8 +253,14 @@ impl HttpBody for Stream {
     }
 }
 
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.ended(Code::Cancelled, None);
+    }
+}
+
 impl Drop for Stream {
-    /// Whoever went away before the end gave the stream up.
+    /// Whoever goes away before the end gives the stream up.
     fn drop(&mut self) {
         self.ended(Code::Cancelled, None);
     }

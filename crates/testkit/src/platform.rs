@@ -97,6 +97,7 @@ impl TestPlatform {
             upkeep: Arc::clone(&storage) as Arc<dyn Upkeep>,
             entropy,
             health: Health::default(),
+            metrics: None,
             reflection: true,
         };
         let serving = tokio::spawn(async move {

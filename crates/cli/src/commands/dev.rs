@@ -12,7 +12,7 @@ use clap::Args;
 use countersign_mfa::Settings;
 
 use crate::{
-    compose::{self, Parts},
+    compose::{self, Offer, Parts},
     config::{Config, DEFAULT_LISTEN, Hash},
     database_url, files, logs,
     output::{program, say},
@@ -55,7 +55,7 @@ pub(crate) struct Folder<'a>(pub(crate) &'a Path);
 impl Dev {
     /// Serves until it is told to stop.
     pub(crate) async fn run(self) -> Result<()> {
-        logs::start(logs::Format::Text)?;
+        logs::start(logs::Format::Text, None)?;
         let folder = Folder(&self.data);
         files::private_folder(folder.0)?;
         let _lock = folder.lock()?;
@@ -87,7 +87,11 @@ impl Dev {
         let composed = parts.compose().await?;
         self.explain(&folder, listener.local_addr()?);
         let kept = Config::default().confirmations_kept();
-        server::serve(&composed, listener, true, kept).await
+        let offer = Offer {
+            metrics: None,
+            reflection: true,
+        };
+        server::serve(&composed, listener, offer, None, kept).await
     }
 
     /// Says what is where, and what to try next.

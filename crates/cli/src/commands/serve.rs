@@ -4,9 +4,15 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use countersign_gateway::Metrics;
 use countersign_primitives::HashCost;
 
-use crate::{compose::Parts, config::Config, files, logs, server};
+use crate::{
+    compose::{Offer, Parts},
+    config::Config,
+    files, logs, server,
+    traces::Traces,
+};
 
 /// Run the platform as a configuration file describes it, on PostgreSQL or SQLite.
 ///
@@ -39,7 +45,17 @@ impl Serve {
     /// Serves until it is told to stop.
     pub(crate) async fn run(self) -> Result<()> {
         let config = Config::read(&self.config)?;
-        logs::start(config.log.format)?;
+        let traces = config.traces.target();
+        let traces = traces.as_ref().map(Traces::start).transpose()?;
+        logs::start(config.log.format, traces.as_ref())?;
+        let served = self.serve(&config).await;
+        if let Some(traces) = traces {
+            traces.stop().await;
+        }
+        served
+    }
+
+    async fn serve(&self, config: &Config) -> Result<()> {
         let settings = config.settings();
         if settings.hash_cost.memory_kib < HashCost::OWASP.memory_kib {
             tracing::warn!(
@@ -48,12 +64,24 @@ impl Serve {
             );
         }
         let keyring = files::read_keys(&config.keys.file)?;
+        // Before anything is made that is counted.
+        let (metrics, pages) = match config.metrics.listen() {
+            Some(address) => {
+                let setting = format!("`metrics.listen` in {}", self.config.display());
+                let pages = server::listen(address, &setting).await?;
+                (Some(Metrics::collect()?), Some(pages))
+            }
+            None => (None, None),
+        };
         let migrate = format!("countersign migrate --config {}", self.config.display());
-        let composed = Parts::of_config(&config, keyring, migrate)
-            .compose()
-            .await?;
+        let composed = Parts::of_config(config, keyring, migrate).compose().await?;
         let setting = format!("`listen` in {}", self.config.display());
         let listener = server::listen(config.listen, &setting).await?;
-        server::serve(&composed, listener, false, config.confirmations_kept()).await
+        let offer = Offer {
+            metrics,
+            reflection: config.reflection,
+        };
+        let kept = config.confirmations_kept();
+        server::serve(&composed, listener, offer, pages, kept).await
     }
 }

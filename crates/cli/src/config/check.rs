@@ -66,6 +66,7 @@ impl Config {
             retention.confirmations_days,
             1..=3650,
         );
+        self.check_observed(&mut found);
         found.0
     }
 
@@ -165,10 +166,10 @@ impl Config {
 }
 
 #[derive(Default)]
-struct Violations(Vec<String>);
+pub(super) struct Violations(Vec<String>);
 
 impl Violations {
-    fn add(&mut self, key: &str, rule: impl Display) {
+    pub(super) fn add(&mut self, key: &str, rule: impl Display) {
         self.0.push(format!("`{key}` {rule}"));
     }
 
