@@ -62,23 +62,21 @@ async fn health(backend: Backend) -> Result<()> {
             service: service.to_owned(),
         };
         // The database is asked for the first time while the server begins to answer.
-        let mut status = health.check(request.clone()).await;
+        let mut status = health.check(request.clone()).await?.into_inner().status();
         for _ in 0..100 {
-            if status.is_ok() {
+            if status == ServingStatus::Serving {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
-            status = health.check(request.clone()).await;
+            status = health.check(request.clone()).await?.into_inner().status();
         }
-        ensure!(
-            status?.into_inner().status() == ServingStatus::Serving,
-            "{service}"
-        );
+        ensure!(status == ServingStatus::Serving, "{service}");
     }
     let request = HealthCheckRequest {
         service: "countersign.v1.NoService".to_owned(),
     };
-    ensure!(health.check(request).await.is_err());
+    let status = health.check(request).await.err().context("an error")?;
+    ensure!(status.code() == Code::NotFound, "{status:?}");
     Ok(())
 }
 

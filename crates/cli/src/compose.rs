@@ -3,7 +3,7 @@
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use countersign_gateway::{Callers, Gateway, Tls};
+use countersign_gateway::{Callers, Gateway, Health, Metrics, Tls};
 use countersign_keyring::Keyring;
 use countersign_mfa::{
     Entropy, HashPool, Platform, Settings, SystemEntropy,
@@ -34,6 +34,8 @@ pub(crate) struct Edge {
     pub(crate) tls: Option<Arc<Tls>>,
     /// Who may call what.
     pub(crate) callers: Callers,
+    /// Where requests are counted, if they are.
+    pub(crate) metrics: Option<Metrics>,
     /// Whether reflection is offered.
     pub(crate) reflection: bool,
     /// The longest that a request may take.
@@ -127,6 +129,8 @@ impl Composed {
             platform: Arc::clone(&self.platform),
             upkeep: Arc::clone(&self.storage) as Arc<dyn Upkeep>,
             entropy: entropy(),
+            health: Health::default(),
+            metrics: edge.metrics,
             reflection: edge.reflection,
             tls: edge.tls,
             callers: edge.callers,

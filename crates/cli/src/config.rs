@@ -4,6 +4,7 @@
 //! error names its key and says what would be right.
 
 mod check;
+mod observe;
 mod policy;
 mod tls;
 
@@ -29,7 +30,9 @@ use figment::{
 };
 use serde::{Deserialize, Serialize, Serializer};
 
+use self::observe::{Metrics, Traces};
 pub(crate) use self::{
+    observe::TraceTarget,
     policy::{Policy, read_policy},
     tls::{CallerRow, Tls},
 };
@@ -70,7 +73,10 @@ pub(crate) struct Config {
     pub(crate) confirmation: Confirmation,
     pub(crate) limits: Limits,
     pub(crate) retention: Retention,
+    pub(crate) reflection: bool,
     pub(crate) log: Log,
+    pub(crate) metrics: Metrics,
+    pub(crate) traces: Traces,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -222,12 +228,13 @@ impl Config {
     }
 
     /// What the edge takes from it.
-    pub(crate) fn edge(&self) -> Result<Edge> {
+    pub(crate) fn edge(&self, metrics: Option<gateway::Metrics>) -> Result<Edge> {
         let tls = self.tls_files().map(gateway::Tls::read).transpose()?;
         Ok(Edge {
             tls: tls.map(Arc::new),
             callers: self.caller_table(),
-            reflection: false,
+            metrics,
+            reflection: self.reflection,
             deadline: Duration::from_secs(self.limits.request_seconds),
             drain: Duration::from_secs(self.limits.drain_seconds),
         })
@@ -358,7 +365,10 @@ impl Default for Config {
             confirmation: Confirmation::default(),
             limits: Limits::default(),
             retention: Retention::default(),
+            reflection: false,
             log: Log::default(),
+            metrics: Metrics::default(),
+            traces: Traces::default(),
         }
     }
 }

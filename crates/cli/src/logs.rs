@@ -7,7 +7,11 @@ use std::{
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    EnvFilter, Layer as _, layer::SubscriberExt as _, registry, util::SubscriberInitExt as _,
+};
+
+use crate::traces::Traces;
 
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -23,8 +27,10 @@ pub(crate) enum Format {
 /// What is logged where `RUST_LOG` says nothing. The migrator names its steps, and nobody asked.
 const DEFAULT_FILTER: &str = "info,sea_orm_migration=warn";
 
-/// Starts logging: from `info` on, or as `RUST_LOG` says.
-pub(crate) fn start(format: Format) -> Result<()> {
+const NO_STAGES: &str = "countersign::stage=off";
+
+/// Starts logging: from `info` on, or as `RUST_LOG` says. Spans become traces, where those are sent.
+pub(crate) fn start(format: Format, traces: Option<&Traces>) -> Result<()> {
     let wish = std::env::var("RUST_LOG").unwrap_or_default();
     let wish = if wish.is_empty() {
         DEFAULT_FILTER
@@ -33,16 +39,24 @@ pub(crate) fn start(format: Format) -> Result<()> {
     };
     let filter = EnvFilter::try_new(wish)
         .context("RUST_LOG is no filter; it must be like `info` or `countersign_mfa=debug,info`")?;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    // The stages of a request are for traces: here each line names the request.
+    let filter = filter.add_directive(NO_STAGES.parse()?);
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal());
-    let started = match format {
-        Format::Text => lines.try_init(),
+    let lines = match format {
+        Format::Text => lines.boxed(),
         Format::Json => lines
             .json()
             .flatten_event(true)
             .with_span_list(false)
+            .boxed(),
+    };
+    let started = match traces {
+        None => registry().with(lines).with(filter).try_init(),
+        Some(traces) => registry()
+            .with(lines.with_filter(filter))
+            .with(traces.layer())
             .try_init(),
     };
     started.map_err(|error| anyhow::anyhow!("logging cannot be started: {error}"))?;

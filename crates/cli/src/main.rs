@@ -12,6 +12,7 @@ mod files;
 mod logs;
 mod output;
 mod server;
+mod traces;
 
 use std::process::ExitCode;
 

@@ -1,8 +1,9 @@
 //! Serving: what `dev` and `serve` have in common.
 
-use std::{io::ErrorKind, net::SocketAddr, process, time::Duration};
+use std::{io::ErrorKind, net::SocketAddr, process, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
+use countersign_gateway::{Gateway, Pages, serve_pages};
 use tokio::{
     net::TcpListener,
     runtime::Runtime,
@@ -43,21 +44,45 @@ pub(crate) async fn serve(
     composed: &Composed,
     listener: TcpListener,
     edge: Edge,
+    pages: Option<TcpListener>,
     confirmations_kept: Duration,
 ) -> Result<()> {
     let signals = Signals::new()?;
     let address = listener.local_addr()?;
     say(format!("listening on {address}"));
     tracing::info!(address = %address, "countersign is ready");
-    let serving = countersign_gateway::serve(composed.gateway(edge), listener, signals.stop());
+    let gateway = composed.gateway(edge);
+    let pages = show_pages(&gateway, pages);
+    let serving = countersign_gateway::serve(gateway, listener, signals.stop());
     let served = tokio::select! {
-        served = serving => served,
+        served = serving => served.map_err(Into::into),
+        shown = pages => shown,
         () = composed.keep_swept(confirmations_kept) => Ok(()),
     };
     composed.close().await;
     served?;
     tracing::info!("countersign has stopped");
     Ok(())
+}
+
+/// Shows the pages for operators, if there are any, until the gateway has stopped.
+fn show_pages(
+    gateway: &Gateway,
+    listener: Option<TcpListener>,
+) -> impl Future<Output = Result<()>> + use<> {
+    let pages = gateway.metrics.clone().map(|metrics| Pages {
+        metrics,
+        health: gateway.health.clone(),
+        upkeep: Arc::clone(&gateway.upkeep),
+    });
+    async move {
+        match pages.zip(listener) {
+            Some((pages, listener)) => serve_pages(pages, listener)
+                .await
+                .context("the pages for operators failed"),
+            None => std::future::pending().await,
+        }
+    }
 }
 
 struct Signals {

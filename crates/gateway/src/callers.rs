@@ -14,7 +14,7 @@ use countersign_mfa::{Operation, SettingsChange};
 use countersign_security_identifiers::PurposeSet;
 use thiserror::Error;
 
-pub(crate) use self::admission::{Admission, Admitted, Identified};
+pub(crate) use self::admission::{Admission, Identified};
 pub use self::amount::{Amount, AmountError};
 use crate::methods::METHODS;
 

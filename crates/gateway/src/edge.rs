@@ -1,5 +1,5 @@
-//! What surrounds every request: an id in each log line, a line when it is answered, an answer when
-//! its handling panics, and details on statuses that were made elsewhere.
+//! What surrounds every request: an id and a trace in each log line, a line when it ends, an answer
+//! when its handling panics, and details on statuses that were made elsewhere.
 
 use std::{
     error::Error,
@@ -13,9 +13,8 @@ use std::{
     time::Duration,
 };
 
-use countersign_mfa::{Entropy, Platform};
-use countersign_primitives::RequestId;
-use http::{HeaderMap, Request, Response};
+use countersign_mfa::{Caller, Entropy, Platform};
+use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt as _, Limited};
 use tokio::time::timeout;
 use tonic::{Code, Status, body::Body};
@@ -23,9 +22,14 @@ use tower::{Layer, Service};
 use tracing::{Instrument, Span, field};
 
 use crate::{
-    MAX_REQUEST_BYTES, caller,
-    callers::{Admission, Admitted},
-    deadline, status,
+    MAX_REQUEST_BYTES, Metrics, caller,
+    callers::Admission,
+    deadline,
+    outcome::{Open, code_of},
+    request_id::{self, X_REQUEST_ID},
+    status,
+    target::Target,
+    trace_context::{TraceParent, continue_trace},
 };
 
 /// The header of gRPC that holds the details of a status.
@@ -40,6 +44,7 @@ pub(crate) struct EdgeLayer {
     /// The longest that a request may take.
     pub(crate) deadline: Duration,
     pub(crate) refusals: Arc<Refusals>,
+    pub(crate) metrics: Option<Metrics>,
 }
 
 /// How many requests were refused for want of room, or since their caller had its whole share at
@@ -51,15 +56,6 @@ pub(crate) struct Refusals {
 }
 
 impl Refusals {
-    /// Notes that a request was not let in.
-    fn note(&self, status: &Status) {
-        if status.code() == Code::ResourceExhausted {
-            self.for_share.fetch_add(1, Ordering::Relaxed);
-        } else {
-            tracing::warn!(rpc.code = ?status.code(), reason = status.message(), "a caller was refused");
-        }
-    }
-
     /// Logs how many there were, if any.
     pub(crate) fn log(&self) {
         let refused = self.for_room.swap(0, Ordering::Relaxed);
@@ -75,6 +71,8 @@ impl Refusals {
         }
     }
 }
+
+type Answer<E> = Pin<Box<dyn Future<Output = Result<Response<Body>, E>> + Send>>;
 
 /// A service that is surrounded.
 #[derive(Clone)]
@@ -102,35 +100,49 @@ where
 {
     type Response = Response<Body>;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, S::Error>> + Send>>;
+    type Future = Answer<S::Error>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        // Others are streams, of health and reflection, which are not over when they are answered.
+        let id = request_id::of_headers(request.headers(), &*self.layer.entropy);
+        let caller = caller::of_http(&request);
+        let target = Target::at(request.uri().path());
+        let trace = TraceParent::of_headers(request.headers());
+        let named_caller = caller.as_ref().ok().cloned();
+        let open = Open::new(target.clone(), named_caller, self.layer.metrics.clone());
         let is_ours = request.uri().path().starts_with("/countersign.");
         if is_ours && self.layer.platform.is_full() {
             // Before anything is made for it: most of the work of a flood must be saved.
             self.layer.refusals.for_room.fetch_add(1, Ordering::Relaxed);
-            return Box::pin(refuse(request.into_body(), status::server_busy()));
+            return turn_away(request.into_body(), status::server_busy(), open, id);
         }
-        let span = self.span(&request);
-        let place = if is_ours {
-            match self.layer.admission.admit(&request) {
-                Ok(Admitted { identified, place }) => {
-                    request.extensions_mut().insert(identified);
-                    place
+        let span = span(&target, caller.as_ref().ok(), id.as_ref(), trace);
+        let mut place = None;
+        if is_ours {
+            match caller.and_then(|caller| self.layer.admission.admit(caller, &target)) {
+                Ok(admitted) => {
+                    request.extensions_mut().insert(admitted.identified);
+                    place = admitted.place;
+                }
+                Err(status) if status.code() == Code::ResourceExhausted => {
+                    self.layer
+                        .refusals
+                        .for_share
+                        .fetch_add(1, Ordering::Relaxed);
+                    return turn_away(request.into_body(), status, open, id);
                 }
                 Err(status) => {
-                    span.in_scope(|| self.layer.refusals.note(&status));
-                    return Box::pin(refuse(request.into_body(), status));
+                    let answer = async move {
+                        let response = refuse(request.into_body(), status).await;
+                        Ok(named(open.answered(response), id))
+                    };
+                    return Box::pin(answer.instrument(span));
                 }
             }
-        } else {
-            None
-        };
+        }
         // Created before the transport's own, so that ours ends first and says more.
         let deadline = deadline::of_headers(request.headers(), self.layer.deadline);
         let deadline = tokio::time::sleep(deadline);
@@ -153,37 +165,53 @@ where
                 },
                 () = deadline => status::deadline_exceeded().into_http(),
             };
-            let code = code_of(response.headers());
-            match code {
-                Code::Unknown | Code::Internal | Code::Unavailable | Code::DataLoss => {
-                    tracing::warn!(rpc.code = ?code, "a request was answered");
-                }
-                _ if is_ours => tracing::info!(rpc.code = ?code, "a request was answered"),
-                _ => tracing::debug!(rpc.code = ?code, "a stream was opened"),
-            }
-            Ok(response)
+            Ok(named(open.answered(response), id))
         };
         Box::pin(answer.instrument(span))
     }
 }
 
-impl<S> Edge<S> {
-    fn span<B>(&self, request: &Request<B>) -> Span {
-        let span = tracing::info_span!(
-            "request",
-            request.id = field::Empty,
-            rpc.method = request.uri().path(),
-            caller = field::Empty,
-        );
-        if let Ok(caller) = caller::of_http(request) {
-            span.record("caller", field::display(caller));
-        }
-        if let Ok(mut generator) = self.layer.entropy.generator() {
-            let id = RequestId::random(&mut generator);
-            span.record("request.id", field::display(id));
-        }
-        span
+/// What every log line of a request says of it. Of the highest level, so that no filter takes it
+/// from those lines.
+fn span(
+    target: &Target,
+    caller: Option<&Caller>,
+    id: Option<&HeaderValue>,
+    parent: Option<TraceParent>,
+) -> Span {
+    let id = id.and_then(|id| id.to_str().ok());
+    let span = tracing::error_span!(
+        "request",
+        request.id = id.map(field::display),
+        trace.id = field::Empty,
+        rpc.method = target.path(),
+        caller = caller.map(field::display),
+    );
+    if let Some(trace) = continue_trace(&span, parent) {
+        span.record("trace.id", field::display(trace));
     }
+    span
+}
+
+/// An answer with the id of its request.
+fn named(mut response: Response<Body>, id: Option<HeaderValue>) -> Response<Body> {
+    if let Some(id) = id {
+        response.headers_mut().insert(X_REQUEST_ID, id);
+    }
+    response
+}
+
+/// Refuses a request that there is no room for, without a line in the log.
+fn turn_away<B, E>(body: B, status: Status, open: Open, id: Option<HeaderValue>) -> Answer<E>
+where
+    B: http_body::Body + Unpin + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    Box::pin(async move {
+        let response = refuse(body, status).await;
+        open.turned_away(&response);
+        Ok(named(response, id))
+    })
 }
 
 /// The longest that is waited for the rest of a request that is refused.
@@ -192,7 +220,7 @@ const REST: Duration = Duration::from_secs(1);
 /// Refuses a request before it is decoded. What is left of it is read, within the limits of a
 /// request: a stream that is given up half-way must be reset, and a connection with too many of
 /// those is closed.
-pub(crate) async fn refuse<B, E>(body: B, status: Status) -> Result<Response<Body>, E>
+pub(crate) async fn refuse<B>(body: B, status: Status) -> Response<Body>
 where
     B: http_body::Body + Unpin,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -201,7 +229,7 @@ where
     let read = async { while let Some(Ok(_)) = rest.frame().await {} };
     // Whoever takes longer is answered all the same.
     let _ = timeout(REST, read).await;
-    Ok(status.into_http())
+    status.into_http()
 }
 
 /// Adds details to an error that has none: tonic's own for an unknown method or a bad message.
@@ -212,11 +240,4 @@ pub(crate) fn complete(response: Response<Body>) -> Response<Body> {
         Some(bare) => status::with_details(&bare).into_http(),
         None => response,
     }
-}
-
-/// The code of an error, which is answered in the headers; otherwise a stream went well so far.
-fn code_of(headers: &HeaderMap) -> Code {
-    headers
-        .get(Status::GRPC_STATUS)
-        .map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()))
 }

@@ -13,11 +13,18 @@ mod edge;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod health;
 mod limits;
 mod methods;
+mod metrics;
+mod outcome;
+mod pages;
+mod request_id;
 mod services;
 mod status;
+mod target;
 mod tls;
+mod trace_context;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -32,7 +39,6 @@ use countersign_proto::{
     },
 };
 use tokio::net::TcpListener;
-use tonic_health::{ServingStatus, server::HealthReporter};
 use tonic_reflection::server::v1::{ServerReflection, ServerReflectionServer};
 
 pub use caller::CALLER_METADATA;
@@ -40,7 +46,10 @@ pub use callers::{
     Amount, AmountError, Callers, Ceiling, OperationKind, OperationKindError, PaymentMethods, Row,
     Share, methods_of,
 };
+pub use health::{Health, HealthState};
 pub use methods::{METHODS, MethodLimits, MethodRow};
+pub use metrics::{Metrics, MetricsError};
+pub use pages::{Pages, serve_pages};
 pub use tls::{SpiffeId, SpiffeIdError, Tls, TlsError, TlsFiles, TlsVersion, TrustDomain};
 
 use crate::{
@@ -59,19 +68,6 @@ const MAX_REQUEST_BYTES: usize = 64 * 1024;
 /// How often the database is asked whether it answers, for the health service.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(2);
 
-/// How long those who watch the health service have to hear that it stops.
-const LAST_WORD: Duration = Duration::from_millis(100);
-
-/// What the health service knows: the whole server, and each service.
-const SERVICES: [&str; 6] = [
-    "",
-    "countersign.v1.BackupCodeService",
-    "countersign.v1.ConfirmationService",
-    "countersign.v1.IdentifierService",
-    "countersign.v1.PinService",
-    "countersign.v1.TotpService",
-];
-
 /// What the edge stands before.
 #[derive(Clone)]
 pub struct Gateway {
@@ -81,6 +77,10 @@ pub struct Gateway {
     pub upkeep: Arc<dyn Upkeep>,
     /// Where the ids of log lines come from.
     pub entropy: Arc<dyn Entropy>,
+    /// Whether the gateway serves: kept true here, for others to see.
+    pub health: Health,
+    /// Where requests are counted, if they are.
+    pub metrics: Option<Metrics>,
     /// Whether reflection is offered: for development.
     pub reflection: bool,
     /// What connections prove who calls with; `None` is plaintext, and callers name themselves.
@@ -113,10 +113,10 @@ pub async fn serve(
     listener: TcpListener,
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let (reporter, health) = tonic_health::server::health_reporter();
+    let health = gateway.health.clone();
     let refusals = Arc::new(Refusals::default());
     let watch = watch_health(
-        reporter.clone(),
+        health.clone(),
         Arc::clone(&gateway.upkeep),
         Arc::clone(&refusals),
     );
@@ -129,11 +129,12 @@ pub async fn serve(
         admission: Arc::new(Admission::new(gateway.callers)),
         deadline: gateway.deadline,
         refusals,
+        metrics: gateway.metrics.clone(),
     };
     let router = limits::builder()
         .layer(edge)
         .layer(BodyLayer::new())
-        .add_service(health)
+        .add_service(health.service())
         .add_optional_service(reflection)
         .add_service(
             BackupCodeServiceServer::new(BackupCodes(Arc::clone(platform)))
@@ -169,12 +170,8 @@ pub async fn serve(
     let shutdown = async {
         stop.await;
         watch.abort();
-        set_all(&reporter, ServingStatus::NotServing).await;
-        tokio::time::sleep(LAST_WORD).await;
-        // Ends the streams of those who watch, which would hold the stop for as long as it waits.
-        for name in SERVICES {
-            reporter.clone().clear_service_status(name).await;
-        }
+        // Whoever watches hears of it, and its stream ends, which would hold up the stop.
+        health.set(HealthState::Stopping);
         let _ = stopping.send(());
     };
     let fresh = async {
@@ -202,28 +199,23 @@ fn reflection() -> Result<ServerReflectionServer<impl ServerReflection>, ServeEr
 }
 
 /// Keeps the health service in step with the database, and the log with what was refused.
-async fn watch_health(reporter: HealthReporter, upkeep: Arc<dyn Upkeep>, refusals: Arc<Refusals>) {
+async fn watch_health(health: Health, upkeep: Arc<dyn Upkeep>, refusals: Arc<Refusals>) {
     let mut interval = tokio::time::interval(HEALTH_INTERVAL);
     loop {
         interval.tick().await;
         refusals.log();
-        let status = match upkeep.ping().await {
-            Ok(()) => ServingStatus::Serving,
+        let state = match upkeep.ping().await {
+            Ok(()) => HealthState::Serving,
             Err(error) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "the database is away"
                 );
-                ServingStatus::NotServing
+                HealthState::DatabaseAway
             }
         };
-        set_all(&reporter, status).await;
-    }
-}
-
-/// Sets the status of the whole server and of each service.
-async fn set_all(reporter: &HealthReporter, status: ServingStatus) {
-    for name in SERVICES {
-        reporter.set_service_status(name, status).await;
+        let is_up = state == HealthState::Serving;
+        ::metrics::gauge!("countersign_database_up").set(u32::from(is_up));
+        health.set(state);
     }
 }

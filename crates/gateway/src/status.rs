@@ -4,7 +4,7 @@
 //! (`ErrorReason` in the proto), every `INVALID_ARGUMENT` a `BadRequest` with all violations, and
 //! whatever waiting helps a `RetryInfo`.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use countersign_mfa::{Error, PathView, RetryAt, StateView};
 use countersign_proto::v1::{self as wire, ErrorReason};
@@ -84,25 +84,19 @@ pub(crate) fn of_error(error: Error) -> Status {
         Error::SubjectBusy => busy(ErrorReason::SubjectBusy, text),
         Error::ServerBusy => server_busy(),
         Error::HashPoolBusy => busy(ErrorReason::HashPoolBusy, text),
-        Error::Unavailable(source) => {
-            tracing::warn!(
-                error = &source as &dyn std::error::Error,
-                "storage is not available"
-            );
-            unavailable(ErrorReason::StorageUnavailable, text)
-        }
-        Error::OutcomeUnknown => {
-            tracing::warn!("the connection was lost behind a change, whose outcome is not known");
-            unavailable(ErrorReason::OutcomeUnknown, text)
-        }
-        Error::Internal(source) => {
-            tracing::error!(
-                error = &*source as &dyn std::error::Error,
-                "a request failed inside"
-            );
-            internal()
-        }
+        Error::Unavailable(source) => because(
+            unavailable(ErrorReason::StorageUnavailable, text),
+            Arc::new(source),
+        ),
+        Error::OutcomeUnknown => unavailable(ErrorReason::OutcomeUnknown, text),
+        Error::Internal(source) => because(internal(), Arc::from(source)),
     }
+}
+
+/// A status with what lay behind it: for the log, where the request ends. It does not leave.
+fn because(mut status: Status, source: Arc<dyn std::error::Error + Send + Sync>) -> Status {
+    status.set_source(source);
+    status
 }
 
 /// The status of a request with fields that are wrong: all of them at once.

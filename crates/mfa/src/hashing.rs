@@ -15,6 +15,10 @@ use countersign_backup_codes::{CodeList, NewCode, new_codes};
 use countersign_pin::Pin;
 use countersign_primitives::{ExposeSecret, Hash, HashCost, HashMemory, Salt, SecretString};
 use countersign_security_identifiers::AuthenticatorRef;
+use metrics::{
+    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram,
+    gauge, histogram,
+};
 use rand::CryptoRng;
 use tokio::{sync::oneshot, time::Instant};
 
@@ -91,6 +95,49 @@ pub struct HashPool {
     queue: mpsc::SyncSender<Task>,
     runs: Arc<AtomicU64>,
     others: Arc<AtomicUsize>,
+    meter: Meter,
+}
+
+/// What is said of the pool in metrics.
+#[derive(Clone, Debug)]
+struct Meter {
+    length: Gauge,
+    runs: Counter,
+    wait: Histogram,
+    full: Counter,
+    late: Counter,
+}
+
+impl Meter {
+    fn new() -> Self {
+        describe_gauge!(
+            "countersign_hash_queue_length",
+            Unit::Count,
+            "Hashes that wait for a thread."
+        );
+        describe_counter!(
+            "countersign_hash_runs_total",
+            Unit::Count,
+            "Hashes that were begun."
+        );
+        describe_histogram!(
+            "countersign_hash_wait_seconds",
+            Unit::Seconds,
+            "How long hashes waited for a thread, those given up included."
+        );
+        describe_counter!(
+            "countersign_hash_refused_total",
+            Unit::Count,
+            "Hashes that were refused: the queue was full, or they had waited too long."
+        );
+        Self {
+            length: gauge!("countersign_hash_queue_length"),
+            runs: counter!("countersign_hash_runs_total"),
+            wait: histogram!("countersign_hash_wait_seconds"),
+            full: counter!("countersign_hash_refused_total", "reason" => "queue_full"),
+            late: counter!("countersign_hash_refused_total", "reason" => "waited_too_long"),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -120,9 +167,11 @@ impl HashPool {
         let tasks = Arc::new(Mutex::new(tasks));
         let runs = Arc::new(AtomicU64::new(0));
         let others = Arc::<AtomicUsize>::default();
+        let meter = Meter::new();
         for number in 0..threads.get() {
             let tasks = Arc::clone(&tasks);
             let runs = Arc::clone(&runs);
+            let meter = meter.clone();
             let is_last_of_several = number > 0 && number + 1 == threads.get();
             let pause = is_last_of_several.then(|| Pause {
                 others: Arc::clone(&others),
@@ -133,13 +182,14 @@ impl HashPool {
                 .spawn(move || {
                     // Where the system has no niceness for each thread, they hash all the same.
                     let _ = rustix::process::nice(NICENESS);
-                    work(&tasks, &runs, pause);
+                    work(&tasks, &runs, &meter, pause);
                 })?;
         }
         Ok(Self {
             queue,
             runs,
             others,
+            meter,
         })
     }
 
@@ -203,7 +253,13 @@ impl HashPool {
             deadline: Instant::now() + PATIENCE,
             reply,
         };
-        self.queue.try_send(task).map_err(|_| Error::HashPoolBusy)?;
+        // Before the thread can take it out again.
+        self.meter.length.increment(1.0);
+        self.queue.try_send(task).map_err(|_| {
+            self.meter.length.decrement(1.0);
+            self.meter.full.increment(1);
+            Error::HashPoolBusy
+        })?;
         // A dropped reply: the task waited too long, or its cost is one that cannot be run, which
         // the configuration refuses at start.
         hash.await.map_err(|_| Error::HashPoolBusy)
@@ -239,7 +295,12 @@ impl Pause {
     }
 }
 
-fn work(tasks: &Mutex<mpsc::Receiver<Task>>, runs: &AtomicU64, mut pause: Option<Pause>) {
+fn work(
+    tasks: &Mutex<mpsc::Receiver<Task>>,
+    runs: &AtomicU64,
+    meter: &Meter,
+    mut pause: Option<Pause>,
+) {
     let mut memory = HashMemory::default();
     loop {
         if let Some(pause) = &mut pause {
@@ -247,10 +308,18 @@ fn work(tasks: &Mutex<mpsc::Receiver<Task>>, runs: &AtomicU64, mut pause: Option
         }
         let next = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(task) = next else { return };
-        if task.reply.is_closed() || Instant::now() > task.deadline {
+        let left = task.deadline.saturating_duration_since(Instant::now());
+        meter.length.decrement(1.0);
+        meter.wait.record(PATIENCE.saturating_sub(left));
+        if task.reply.is_closed() {
+            continue;
+        }
+        if left.is_zero() {
+            meter.late.increment(1);
             continue;
         }
         runs.fetch_add(1, Ordering::Relaxed);
+        meter.runs.increment(1);
         let secret = task.secret.expose_secret().as_bytes();
         if let Ok(hash) = memory.run(secret, &task.salt, task.cost) {
             // An asker that has gone meanwhile needs no answer.

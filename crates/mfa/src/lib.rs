@@ -26,6 +26,7 @@ mod identifier_methods;
 mod list;
 mod list_events;
 mod operation;
+mod outcomes;
 mod page_token;
 mod pin_methods;
 mod platform;

@@ -13,12 +13,14 @@ use countersign_security_identifiers::Registry;
 use minicbor::{CborLen, Decode, Encode};
 use rand::{RngExt, rngs::StdRng};
 use tokio::time::timeout;
+use tracing::Instrument as _;
 
 use crate::{
     Caller, Entropy, Error, HashPool, Method, Settings,
     confirmation::Confirmation,
     event::Fact,
     hashing::{HashJob, Hashes},
+    outcomes::{Outcomes, Tally},
     ports::{
         Applied, Change, ConfirmationWrite, Event, LoadKey, RequestKey, RequestRecord,
         RequestWrite, Rows, Store, StoreError,
@@ -54,6 +56,7 @@ pub struct Platform {
     pub(crate) settings: Settings,
     entropy: Arc<dyn Entropy>,
     pool: HashPool,
+    outcomes: Outcomes,
     pub(crate) queue: SubjectQueue,
     pub(crate) room: Room,
 }
@@ -143,7 +146,21 @@ pub(crate) struct Context<'a> {
 enum Step<A> {
     Answer(A),
     Hash(HashJob),
-    Apply(Box<Change>, A),
+    Apply(Box<Prepared>, A),
+}
+
+/// A change that was decided on, and what it counts for once it is written.
+struct Prepared {
+    change: Change,
+    tally: Tally,
+}
+
+/// A span of one stage of a request, for traces. It stays out of the log: there each line names the
+/// request.
+macro_rules! stage {
+    ($name:literal) => {
+        tracing::info_span!(target: "countersign::stage", $name)
+    };
 }
 
 impl Platform {
@@ -162,6 +179,7 @@ impl Platform {
             settings,
             entropy,
             pool,
+            outcomes: Outcomes::new(),
             queue: SubjectQueue::default(),
         }
     }
@@ -202,45 +220,54 @@ impl Platform {
         let mut hashes = Hashes::default();
 
         for round in 0..OPTIMISTIC_ROUNDS {
-            let rows = self.store.load(&key).await?;
-            let (change, answer) = loop {
+            let rows = self.store.load(&key).instrument(stage!("load")).await?;
+            let (Prepared { change, tally }, answer) = loop {
                 match self.consider(&rows, call, &key, use_case, &hashes, &mut rng)? {
                     Step::Answer(answer) => return Ok(answer),
                     Step::Hash(job) => {
                         let run = self.pool.run(job, &mut hashes, &mut rng);
-                        place.outside(run).await?;
+                        place.outside(run).instrument(stage!("hash")).await?;
                     }
-                    Step::Apply(change, answer) => break (*change, answer),
+                    Step::Apply(prepared, answer) => break (*prepared, answer),
                 }
             };
-            match self.store.apply(change).await {
-                Ok(Applied::Written) => return Ok(answer),
+            match self.store.apply(change).instrument(stage!("apply")).await {
+                Ok(Applied::Written) => {
+                    self.outcomes.count(&tally);
+                    return Ok(answer);
+                }
                 Ok(Applied::GuardMissed) => self.pause(round, &mut rng).await,
                 Err(StoreError::OutcomeUnknown(_)) => {
-                    return self.look_up(&key, call, answer).await;
+                    return self.look_up(&key, call, answer, &tally).await;
                 }
                 Err(error) => return Err(error.into()),
             }
         }
 
         for _ in 0..LOCKED_ROUNDS {
-            let (rows, lock) = self.store.lock(&key).await?;
+            let (rows, lock) = self.store.lock(&key).instrument(stage!("load")).await?;
             match self.consider(&rows, call, &key, use_case, &hashes, &mut rng) {
-                Ok(Step::Apply(change, answer)) => match lock.apply(*change).await {
-                    Ok(Applied::Written) => return Ok(answer),
-                    Ok(Applied::GuardMissed) => {}
-                    Err(StoreError::OutcomeUnknown(_)) => {
-                        return self.look_up(&key, call, answer).await;
+                Ok(Step::Apply(prepared, answer)) => {
+                    let Prepared { change, tally } = *prepared;
+                    match lock.apply(change).instrument(stage!("apply")).await {
+                        Ok(Applied::Written) => {
+                            self.outcomes.count(&tally);
+                            return Ok(answer);
+                        }
+                        Ok(Applied::GuardMissed) => {}
+                        Err(StoreError::OutcomeUnknown(_)) => {
+                            return self.look_up(&key, call, answer, &tally).await;
+                        }
+                        Err(error) => return Err(error.into()),
                     }
-                    Err(error) => return Err(error.into()),
-                },
+                }
                 other => {
                     lock.release().await?;
                     match other? {
                         Step::Answer(answer) => return Ok(answer),
                         Step::Hash(job) => {
                             let run = self.pool.run(job, &mut hashes, &mut rng);
-                            place.outside(run).await?;
+                            place.outside(run).instrument(stage!("hash")).await?;
                         }
                         Step::Apply(..) => {}
                     }
@@ -260,6 +287,7 @@ impl Platform {
         hashes: &Hashes,
         rng: &mut StdRng,
     ) -> Result<Step<U::Answer>, Error> {
+        let _stage = stage!("decide").entered();
         if let Some(record) = &rows.request {
             return Ok(Step::Answer(self.earlier_answer(record, call)?));
         }
@@ -284,14 +312,16 @@ impl Platform {
                         None => UNNAMED_REQUEST_LIFE,
                     }),
                 });
-                let (answer, change) =
+                let (answer, change, facts) =
                     self.change(call, use_case.method(), &snapshot, *set, request, rng)?;
-                Ok(Step::Apply(Box::new(change), answer))
+                let before = snapshot.registry;
+                let tally = Tally { facts, before };
+                Ok(Step::Apply(Box::new(Prepared { change, tally }), answer))
             }
         }
     }
 
-    /// Turns a change set into rows.
+    /// Turns a change set into rows, and gives its facts back.
     pub(crate) fn change<A>(
         &self,
         call: &Call,
@@ -300,7 +330,7 @@ impl Platform {
         mut set: ChangeSet<A>,
         request: Option<RequestWrite>,
         rng: &mut StdRng,
-    ) -> Result<(A, Change), Error> {
+    ) -> Result<(A, Change, Vec<Fact>), Error> {
         let now = snapshot.now;
         set.registry.prune(now);
         let bindings = set.registry.bindings_changed_since(&snapshot.registry, now);
@@ -335,7 +365,7 @@ impl Platform {
             request,
             bindings,
         };
-        Ok((set.answer, change))
+        Ok((set.answer, change, set.facts))
     }
 
     /// Reads what a request that changes nothing looks at.
@@ -350,7 +380,7 @@ impl Platform {
             request: None,
         };
         let _place = self.room.enter()?;
-        let rows = self.store.load(&key).await?;
+        let rows = self.store.load(&key).instrument(stage!("load")).await?;
         self.open(subject, &rows)
     }
 
@@ -415,6 +445,7 @@ impl Platform {
         key: &LoadKey,
         call: &Call,
         answer: A,
+        tally: &Tally,
     ) -> Result<A, Error> {
         let found = async {
             loop {
@@ -435,6 +466,9 @@ impl Platform {
         // Its own answer has the secrets that a stored one lacks; that of another request with the
         // same id, which came first, differs in its ids.
         let is_own = record.answer == encode(&answer);
+        if is_own {
+            self.outcomes.count(tally);
+        }
         Ok(if is_own { answer } else { stands })
     }
 

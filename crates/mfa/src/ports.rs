@@ -237,6 +237,9 @@ pub trait Upkeep: Send + Sync {
     /// Whether the database answers.
     async fn ping(&self) -> Result<(), StoreError>;
 
+    /// The connections to the database, as of now.
+    fn connections(&self) -> Connections;
+
     /// Compares the keys' check values with those that the database has seen, and notes new keys
     /// of a known installation. The first keys ever are noted as they come.
     async fn check_keys(&self, checks: &[KeyCheck]) -> Result<KeyVerdict, StoreError>;
@@ -245,6 +248,15 @@ pub trait Upkeep: Send + Sync {
     /// confirmations that were created longer than `confirmations_kept` ago, by the clock that
     /// decisions are made with. One worker at a time. Returns the number of rows deleted.
     async fn sweep(&self, confirmations_kept: Duration) -> Result<u64, StoreError>;
+}
+
+/// How many connections there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connections {
+    /// Open, in use or not.
+    pub open: usize,
+    /// In use.
+    pub busy: usize,
 }
 
 /// Whether a key file belongs to a database.

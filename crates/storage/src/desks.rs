@@ -21,6 +21,8 @@ pub(crate) struct Commits {
 }
 
 impl Desk for Commits {
+    const WORK: &'static str = "change";
+
     type Item = Change;
     type Answer = Applied;
 
@@ -59,6 +61,8 @@ pub(crate) struct Changes {
 }
 
 impl Desk for Changes {
+    const WORK: &'static str = "change";
+
     type Item = Change;
     type Answer = Applied;
 
@@ -89,6 +93,8 @@ pub(crate) struct Loads {
 }
 
 impl Desk for Loads {
+    const WORK: &'static str = "load";
+
     type Item = LoadKey;
     /// Rows that cannot be read are the trouble of whoever asked for them.
     type Answer = Result<Rows, StoreError>;

@@ -9,10 +9,12 @@ use std::{
     collections::{HashSet, VecDeque},
     future::Future,
     sync::Arc,
+    time::Instant,
 };
 
 use countersign_mfa::ports::StoreError;
 use countersign_primitives::SubjectId;
+use metrics::{Histogram, Unit, describe_histogram, histogram};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::error::Fault;
@@ -26,6 +28,9 @@ const QUEUE: usize = 1024;
 pub(crate) trait Desk: Send + Sync + 'static {
     type Item: Send + Sync + 'static;
     type Answer: Send + 'static;
+
+    /// What its items are called in metrics.
+    const WORK: &'static str;
 
     /// The subject that an item changes: two of one subject do not share a batch.
     fn changed(item: &Self::Item) -> Option<&SubjectId>;
@@ -44,6 +49,7 @@ pub(crate) struct Line<D: Desk> {
 
 struct Waiting<D: Desk> {
     item: D::Item,
+    since: Instant,
     answer: oneshot::Sender<Result<D::Answer, StoreError>>,
 }
 
@@ -61,8 +67,14 @@ impl<D: Desk> Line<D> {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let waiting = Arc::new(Mutex::new(waiting));
         let desk = Arc::new(desk);
+        describe_histogram!(
+            "countersign_database_wait_seconds",
+            Unit::Seconds,
+            "How long work for the database waited for its turn: changes, and on PostgreSQL loads."
+        );
+        let wait = histogram!("countersign_database_wait_seconds", "work" => D::WORK);
         for _ in 0..desks {
-            tokio::spawn(work(Arc::clone(&desk), Arc::clone(&waiting)));
+            tokio::spawn(work(Arc::clone(&desk), Arc::clone(&waiting), wait.clone()));
         }
         Self { queue }
     }
@@ -70,7 +82,12 @@ impl<D: Desk> Line<D> {
     /// Queues an item, and waits for the batch that has it.
     pub(crate) async fn ask(&self, item: D::Item) -> Result<D::Answer, StoreError> {
         let (answer, outcome) = oneshot::channel();
-        self.queue.try_send(Waiting { item, answer }).map_err(|_| {
+        let waiting = Waiting {
+            item,
+            since: Instant::now(),
+            answer,
+        };
+        self.queue.try_send(waiting).map_err(|_| {
             StoreError::Unavailable(Fault::new("too much waits for the database").into())
         })?;
         outcome.await.unwrap_or_else(|_| {
@@ -81,7 +98,11 @@ impl<D: Desk> Line<D> {
     }
 }
 
-async fn work<D: Desk>(desk: Arc<D>, queue: Arc<Mutex<mpsc::Receiver<Waiting<D>>>>) {
+async fn work<D: Desk>(
+    desk: Arc<D>,
+    queue: Arc<Mutex<mpsc::Receiver<Waiting<D>>>>,
+    wait: Histogram,
+) {
     let mut kept = VecDeque::new();
     loop {
         if kept.is_empty() {
@@ -95,7 +116,7 @@ async fn work<D: Desk>(desk: Arc<D>, queue: Arc<Mutex<mpsc::Receiver<Waiting<D>>
         } else if let Ok(mut queue) = queue.try_lock() {
             top_up(&mut kept, &mut queue);
         }
-        let (items, answers) = take_batch::<D>(&mut kept);
+        let (items, answers) = take_batch::<D>(&mut kept, &wait);
         if !items.is_empty() {
             // In a task of its own: a panic costs the batch, whose outcome is then unknown, and not
             // the desk. The panic hook has logged it.
@@ -116,7 +137,10 @@ fn top_up<D: Desk>(kept: &mut VecDeque<Waiting<D>>, queue: &mut mpsc::Receiver<W
 
 /// The next items, at most one for each subject: a second change was decided on before the first,
 /// and is left for the next batch with its place in the line.
-fn take_batch<D: Desk>(kept: &mut VecDeque<Waiting<D>>) -> (Vec<D::Item>, Vec<Answer<D>>) {
+fn take_batch<D: Desk>(
+    kept: &mut VecDeque<Waiting<D>>,
+    wait: &Histogram,
+) -> (Vec<D::Item>, Vec<Answer<D>>) {
     let (mut items, mut answers) = (Vec::new(), Vec::new());
     let mut subjects = HashSet::new();
     for waiting in std::mem::take(kept) {
@@ -127,6 +151,7 @@ fn take_batch<D: Desk>(kept: &mut VecDeque<Waiting<D>>) -> (Vec<D::Item>, Vec<An
         let is_first = D::changed(&waiting.item).is_none_or(|subject| !subjects.contains(subject));
         if items.len() < BATCH && is_first {
             subjects.extend(D::changed(&waiting.item).cloned());
+            wait.record(waiting.since.elapsed());
             items.push(waiting.item);
             answers.push(waiting.answer);
         } else {

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use countersign_mfa::ports::{KeyCheck, KeyVerdict, StoreError, Upkeep};
+use countersign_mfa::ports::{Connections, KeyCheck, KeyVerdict, StoreError, Upkeep};
 use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, Statement};
 
 use crate::{
     Storage,
-    dialect::{Chore, SWEEP_BATCH, Sweep},
+    dialect::{Chore, SWEEP_BATCH, Sweep, postgres, sqlite},
     entities::key_check,
     error::{Fault, committed_or_not, nothing_written},
-    storage::within,
+    storage::{Hot, within},
 };
 
 #[async_trait]
@@ -22,6 +22,14 @@ impl Upkeep for Storage {
             .await
             .map_err(|error| nothing_written(&error))?;
         Ok(())
+    }
+
+    fn connections(&self) -> Connections {
+        match &self.hot {
+            // Both names are of one pool.
+            Hot::Postgres { warm, .. } => both(warm.connections(), postgres::pooled(&self.read)),
+            Hot::Sqlite { .. } => both(sqlite::pooled(&self.read), sqlite::pooled(&self.write)),
+        }
     }
 
     async fn check_keys(&self, checks: &[KeyCheck]) -> Result<KeyVerdict, StoreError> {
@@ -42,6 +50,13 @@ impl Upkeep for Storage {
             .sweep_all(Sweep::Confirmations, confirmations_kept)
             .await?;
         Ok(requests + confirmations)
+    }
+}
+
+const fn both(some: Connections, others: Connections) -> Connections {
+    Connections {
+        open: some.open + others.open,
+        busy: some.busy + others.busy,
     }
 }
 

@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use anyhow::Result;
 use countersign_client::Client;
-use countersign_gateway::{Callers, Gateway, Tls, TlsFiles, serve};
+use countersign_gateway::{Callers, Gateway, Health, Tls, TlsFiles, serve};
 use countersign_keyring::{Keyring, generate_file, parse_file};
 use countersign_mfa::{
     Entropy, HashPool, Platform, Settings,
@@ -105,6 +105,8 @@ impl TestPlatform {
             platform: Arc::clone(&platform),
             upkeep: Arc::clone(&storage) as Arc<dyn Upkeep>,
             entropy,
+            health: Health::default(),
+            metrics: None,
             reflection: true,
             tls: options.tls.map(Tls::read).transpose()?.map(Arc::new),
             callers: options.callers,

@@ -56,7 +56,7 @@ pub(crate) struct Folder<'a>(pub(crate) &'a Path);
 impl Dev {
     /// Serves until it is told to stop.
     pub(crate) async fn run(self) -> Result<()> {
-        logs::start(logs::Format::Text)?;
+        logs::start(logs::Format::Text, None)?;
         let folder = Folder(&self.data);
         files::private_folder(folder.0)?;
         let _lock = folder.lock()?;
@@ -91,11 +91,12 @@ impl Dev {
         let edge = Edge {
             tls: None,
             callers: Callers::AtTheirWord,
+            metrics: None,
             reflection: true,
             deadline: REQUEST,
             drain: DRAIN,
         };
-        server::serve(&composed, listener, edge, kept).await
+        server::serve(&composed, listener, edge, None, kept).await
     }
 
     /// Says what is where, and what to try next.

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use countersign_gateway::Metrics;
 use countersign_primitives::HashCost;
 
-use crate::{compose::Parts, config::Config, files, logs, server};
+use crate::{compose::Parts, config::Config, files, logs, server, traces::Traces};
 
 /// Run the platform as a configuration file describes it, on PostgreSQL or SQLite.
 ///
@@ -52,7 +53,17 @@ impl Serve {
     /// Serves until it is told to stop.
     pub(crate) async fn run(self) -> Result<()> {
         let config = Config::read(&self.config)?;
-        logs::start(config.log.format)?;
+        let traces = config.traces.target();
+        let traces = traces.as_ref().map(Traces::start).transpose()?;
+        logs::start(config.log.format, traces.as_ref())?;
+        let served = self.serve(&config).await;
+        if let Some(traces) = traces {
+            traces.stop().await;
+        }
+        served
+    }
+
+    async fn serve(&self, config: &Config) -> Result<()> {
         let settings = config.settings();
         if settings.hash_cost.memory_kib < HashCost::OWASP.memory_kib {
             tracing::warn!(
@@ -61,16 +72,24 @@ impl Serve {
             );
         }
         let keyring = files::read_keys(&config.keys.file)?;
+        // Before anything is made that is counted.
+        let (metrics, pages) = match config.metrics.listen() {
+            Some(address) => {
+                let setting = format!("`metrics.listen` in {}", self.config.display());
+                let pages = server::listen(address, &setting).await?;
+                (Some(Metrics::collect()?), Some(pages))
+            }
+            None => (None, None),
+        };
         let migrate = format!("countersign migrate --config {}", self.config.display());
-        let composed = Parts::of_config(&config, keyring, migrate)
-            .compose()
-            .await?;
-        let edge = config.edge()?;
+        let edge = config.edge(metrics)?;
         if edge.tls.is_none() {
             tracing::warn!("plaintext on loopback: callers are taken at their word");
         }
+        let composed = Parts::of_config(config, keyring, migrate).compose().await?;
         let setting = format!("`listen` in {}", self.config.display());
         let listener = server::listen(config.listen, &setting).await?;
-        server::serve(&composed, listener, edge, config.confirmations_kept()).await
+        let kept = config.confirmations_kept();
+        server::serve(&composed, listener, edge, pages, kept).await
     }
 }

@@ -74,6 +74,7 @@ impl Config {
             retention.confirmations_days,
             1..=3650,
         );
+        self.check_observed(&mut found);
         found.0
     }
 

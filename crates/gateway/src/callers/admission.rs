@@ -8,12 +8,11 @@ use governor::{
     DefaultDirectRateLimiter, Quota, RateLimiter,
     clock::{Clock, DefaultClock},
 };
-use http::Request;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::Status;
 
 use super::{Callers, Lacks, Row};
-use crate::{caller, methods::MethodRow, status};
+use crate::{status, target::Target};
 
 /// How often those that are in no row may ask, all together: enough to read of it in the log.
 const STRANGERS_PER_SECOND: NonZeroU32 = NonZeroU32::new(10).unwrap();
@@ -69,8 +68,7 @@ impl Admission {
 
     /// Lets a request for a method in, or says why not. Whatever the request is about was not looked
     /// at: the answer is the same whether it exists.
-    pub(crate) fn admit<B>(&self, request: &Request<B>) -> Result<Admitted, Status> {
-        let caller = caller::of_http(request)?;
+    pub(crate) fn admit(&self, caller: Caller, target: &Target) -> Result<Admitted, Status> {
         let Some(table) = &self.table else {
             let entry = None;
             return Ok(Admitted {
@@ -87,7 +85,7 @@ impl Admission {
             return Err(status::not_permitted(Lacks::Row));
         };
         // A method that there is not is answered as such, to those who may call anything.
-        if let Some(method) = MethodRow::at(request.uri().path())
+        if let Target::Ours(method) = target
             && !entry.row.methods.contains(method.name)
         {
             return Err(status::not_permitted(Lacks::Methods));

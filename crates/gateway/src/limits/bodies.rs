@@ -80,7 +80,8 @@ where
             return Box::pin(self.inner.call(request.map(Body::new)));
         }
         let Ok(place) = Arc::clone(&self.layer.places).try_acquire_owned() else {
-            return Box::pin(refuse(request.into_body(), status::server_busy()));
+            let body = request.into_body();
+            return Box::pin(async { Ok(refuse(body, status::server_busy()).await) });
         };
         let arriving = request.map(|body| {
             Body::new(Arriving {

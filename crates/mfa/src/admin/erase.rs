@@ -58,7 +58,7 @@ impl Platform {
         let facts = vec![Fact::Erased, reason.fact()];
         let set = ChangeSet::new(Registry::default(), facts, ());
         let call = operators_call(subject);
-        let ((), mut change) = self.change(&call, METHOD, &snapshot, set, None, rng)?;
+        let ((), mut change, _) = self.change(&call, METHOD, &snapshot, set, None, rng)?;
         for binding in &mut change.bindings {
             binding.label = Label::numbered(ERASED_LABEL, 1);
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign_mfa::ports::{Applied, Change, LoadKey};
+use countersign_mfa::ports::{self, Applied, Change, LoadKey};
 use countersign_primitives::{ExposeSecret, SubjectId};
 use countersign_security_identifiers::Binding;
 use sea_orm::{
@@ -332,6 +332,15 @@ pub(super) async fn sweep(
         .await?;
     let gone = row.map(|row| row.try_get::<i64>("", "gone")).transpose()?;
     Ok(gone.and_then(|gone| u64::try_from(gone).ok()).unwrap_or(0))
+}
+
+/// The connections of a pool.
+pub(crate) fn pooled(pool: &DatabaseConnection) -> ports::Connections {
+    let pool = pool.get_postgres_connection_pool();
+    // A connection may come and go between the two looks.
+    let open = usize::try_from(pool.size()).unwrap_or(0);
+    let busy = open.saturating_sub(pool.num_idle());
+    ports::Connections { open, busy }
 }
 
 pub(super) async fn open(

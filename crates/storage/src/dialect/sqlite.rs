@@ -4,7 +4,7 @@
 use std::os::unix::fs::OpenOptionsExt;
 use std::{fs::OpenOptions, io, path::Path};
 
-use countersign_mfa::ports::{Applied, Change};
+use countersign_mfa::ports::{self, Applied, Change};
 use countersign_primitives::ExposeSecret;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, DbErr, SqlxError, SqlxSqliteConnector, Value,
@@ -150,6 +150,15 @@ pub(super) async fn sweep(
         .execute_raw(statement(DbBackend::Sqlite, sql, values))
         .await?;
     Ok(result.rows_affected())
+}
+
+/// The connections of a pool.
+pub(crate) fn pooled(pool: &DatabaseConnection) -> ports::Connections {
+    let pool = pool.get_sqlite_connection_pool();
+    // A connection may come and go between the two looks.
+    let open = usize::try_from(pool.size()).unwrap_or(0);
+    let busy = open.saturating_sub(pool.num_idle());
+    ports::Connections { open, busy }
 }
 
 pub(super) async fn open(

@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use countersign_mfa::ports::Connections;
 use sea_orm::{
     ConnAcquireErr, DbErr, QueryResult, RuntimeErr, SqlxError, SqlxPostgresError,
     sqlx::{
@@ -31,6 +32,7 @@ struct Inner {
     session: String,
     /// How long to wait for a turn, and then again for a connection.
     patience: Duration,
+    most: usize,
     /// One for each connection that may be in use.
     turns: Semaphore,
     idle: Mutex<Vec<Kept>>,
@@ -53,6 +55,7 @@ impl Warm {
             options,
             session,
             patience,
+            most,
             turns: Semaphore::new(most),
             idle: Mutex::default(),
         }))
@@ -89,6 +92,16 @@ impl Warm {
                 Err(DbErr::Query(RuntimeErr::SqlxError(error.into())))
             }
         }
+    }
+
+    /// How many there are. A turn counts as a connection in use from its beginning on, while the
+    /// connection is still being opened.
+    pub(crate) fn connections(&self) -> Connections {
+        let inner = &self.0;
+        let busy = inner.most.saturating_sub(inner.turns.available_permits());
+        let idle = inner.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = busy + idle.len();
+        Connections { open, busy }
     }
 
     /// Lets no one in any more, and closes what is not in use.

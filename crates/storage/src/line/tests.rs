@@ -18,6 +18,8 @@ struct Counter {
 }
 
 impl Desk for Counter {
+    const WORK: &'static str = "change";
+
     type Item = Item;
     type Answer = usize;
 
@@ -49,13 +51,21 @@ fn waiting(subjects: &[&str]) -> (VecDeque<Waiting<Counter>>, Vec<Outcome>) {
         .map(|(number, subject)| {
             let (answer, outcome) = oneshot::channel();
             let item = item(subject, number);
-            (Waiting { item, answer }, outcome)
+            let since = Instant::now();
+            (
+                Waiting {
+                    item,
+                    since,
+                    answer,
+                },
+                outcome,
+            )
         })
         .unzip()
 }
 
 fn batch(kept: &mut VecDeque<Waiting<Counter>>) -> Vec<usize> {
-    let (items, answers) = take_batch(kept);
+    let (items, answers) = take_batch(kept, &Histogram::noop());
     assert_eq!(items.len(), answers.len());
     items.into_iter().filter_map(|(_, number)| number).collect()
 }
@@ -143,7 +153,7 @@ async fn one_that_can_never_be_done_does_not_take_the_others_with_it() {
     let counter = Counter::default();
     let (mut kept, mut outcomes) = waiting(&["a", "b", "c"]);
     kept[1].item.1 = None;
-    let (items, answers) = take_batch(&mut kept);
+    let (items, answers) = take_batch(&mut kept, &Histogram::noop());
     serve(&counter, items, answers).await;
     let answers: Vec<_> = outcomes
         .iter_mut()
