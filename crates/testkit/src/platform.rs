@@ -26,6 +26,8 @@ pub struct Options {
     pub seed: u64,
     /// Where the keys begin. Platforms over one database need the same number.
     pub keys: u64,
+    /// What the use cases have for a store: the database, or something that stands before it.
+    pub store: fn(Arc<Storage>) -> Arc<dyn Store>,
 }
 
 impl Default for Options {
@@ -35,6 +37,7 @@ impl Default for Options {
             url: None,
             seed: 1,
             keys: 1,
+            store: |storage| storage,
         }
     }
 }
@@ -83,7 +86,7 @@ impl TestPlatform {
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(options.seed << 32));
         let pool = HashPool::start(NonZeroUsize::MIN.saturating_add(1))?;
         let platform = Arc::new(Platform::new(
-            Arc::clone(&storage) as Arc<dyn Store>,
+            (options.store)(Arc::clone(&storage)),
             keyring(options.keys)?,
             options.settings,
             Arc::clone(&entropy),
