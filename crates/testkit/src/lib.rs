@@ -34,6 +34,7 @@ pub use countersign_gateway::{
 };
 pub use countersign_mfa::Settings;
 pub use countersign_primitives::{Clock, Timestamp};
+pub use countersign_storage::Storage;
 
 pub use countersign_client::{
     Client, new_request_id, retry_after, retry_unavailable, step_up_paths, v1,

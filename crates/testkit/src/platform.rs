@@ -32,6 +32,8 @@ pub struct Options {
     pub tls: Option<TlsFiles>,
     /// The longest that a request may take.
     pub deadline: Duration,
+    /// What the use cases have for a store: the database, or something that stands before it.
+    pub store: fn(Arc<Storage>) -> Arc<dyn Store>,
 }
 
 impl Default for Options {
@@ -44,6 +46,7 @@ impl Default for Options {
             callers: Callers::AtTheirWord,
             tls: None,
             deadline: Duration::from_secs(60),
+            store: |storage| storage,
         }
     }
 }
@@ -92,7 +95,7 @@ impl TestPlatform {
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(options.seed << 32));
         let pool = HashPool::start(NonZeroUsize::MIN.saturating_add(1))?;
         let platform = Arc::new(Platform::new(
-            Arc::clone(&storage) as Arc<dyn Store>,
+            (options.store)(Arc::clone(&storage)),
             keyring(options.keys)?,
             options.settings,
             Arc::clone(&entropy),

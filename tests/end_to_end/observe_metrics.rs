@@ -1,0 +1,458 @@
+//! The page for Prometheus: the numbers are what was done, and tell of nobody.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result, ensure};
+use countersign_testkit::{
+    BIN, Backend, Client, Database, GatewayProcess, POSTGRES, Person, Proxy, app_proof, free_port,
+    now, v1::Purpose,
+};
+use futures::future::join_all;
+use tonic::{Code, Status};
+
+use crate::{
+    campaign::{CHEAP, enrolled, gives_code, login},
+    harness::Suite,
+    observe::{bare, list, page, wait_for},
+    world::refused,
+};
+
+/// Adds the tests of this file.
+pub(crate) fn add(suite: &mut Suite) {
+    suite.on_each_backend_with(
+        &[BIN],
+        "observe_metrics::the_numbers_are_what_was_done_and_tell_of_nobody",
+        numbers,
+    );
+    suite.with(
+        &[BIN, POSTGRES],
+        "postgres::observe_metrics::only_a_change_that_was_written_is_counted_and_once",
+        written,
+    );
+    suite.with(
+        &[BIN, POSTGRES],
+        "postgres::observe_metrics::gateways_count_together_what_the_database_has",
+        together,
+    );
+    suite.with(
+        &[BIN, POSTGRES],
+        "postgres::observe_metrics::what_waits_and_what_is_refused_is_seen",
+        full,
+    );
+}
+
+/// A gateway that is counted, and its page.
+struct Counted {
+    process: GatewayProcess,
+    port: u16,
+    client: Client,
+}
+
+impl Counted {
+    async fn start(database: &Database, url: &str, more: &str) -> Result<Self> {
+        let port = free_port()?;
+        let more = format!("{CHEAP}[metrics]\nlisten = \"127.0.0.1:{port}\"\n{more}");
+        let process = GatewayProcess::start_on(database, url, free_port()?, &more).await?;
+        let client = process.client("host-system").await?;
+        Ok(Self {
+            process,
+            port,
+            client,
+        })
+    }
+
+    async fn series(&self) -> Result<Series> {
+        let (status, page) = page(self.port, "/metrics").await?;
+        ensure!(status == 200);
+        read(&page)
+    }
+}
+
+/// What a page has: each series with its value.
+#[derive(Debug)]
+struct Series(BTreeMap<String, f64>);
+
+impl Series {
+    fn get(&self, series: &str) -> Result<f64> {
+        let value = self.0.get(series).copied();
+        value.with_context(|| format!("there is no {series}"))
+    }
+
+    /// The series of a metric that are not zero, as `labels value`.
+    fn of(&self, metric: &str) -> BTreeSet<String> {
+        let start = format!("{metric}{{");
+        let series = self.0.iter().filter(|(_, value)| **value != 0.0);
+        series
+            .filter_map(|(name, value)| {
+                let labels = name.strip_prefix(&start)?.strip_suffix('}')?;
+                Some(format!("{} {value}", labels.replace('"', "")))
+            })
+            .collect()
+    }
+}
+
+/// Reads a page as Prometheus does, and more strictly: each metric has its help and its type before
+/// its series, no series comes twice, and the buckets of a histogram only grow.
+fn read(page: &str) -> Result<Series> {
+    let mut series = BTreeMap::new();
+    let (mut helped, mut typed) = (BTreeSet::new(), BTreeMap::new());
+    for line in page.lines().filter(|line| !line.is_empty()) {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            let (metric, text) = help.split_once(' ').context("a text")?;
+            ensure!(text.ends_with('.'), "{line}");
+            ensure!(helped.insert(metric.to_owned()), "twice: {line}");
+        } else if let Some(kind) = line.strip_prefix("# TYPE ") {
+            let (metric, kind) = kind.split_once(' ').context("a type")?;
+            ensure!(helped.contains(metric), "no help: {line}");
+            ensure!(["counter", "gauge", "histogram"].contains(&kind), "{line}");
+            ensure!((kind == "counter") == metric.ends_with("_total"), "{line}");
+            let again = typed.insert(metric.to_owned(), kind.to_owned());
+            ensure!(again.is_none(), "twice: {line}");
+        } else {
+            let (name, value) = line.rsplit_once(' ').context("a value")?;
+            let value: f64 = value.parse()?;
+            ensure!(value >= 0.0, "{line}");
+            let metric = well_formed(name)?;
+            let of_histogram = ["_bucket", "_sum", "_count"]
+                .into_iter()
+                .filter_map(|suffix| metric.strip_suffix(suffix))
+                .any(|metric| typed.get(metric).is_some_and(|kind| kind == "histogram"));
+            let is_plain = typed.get(metric).is_some_and(|kind| kind != "histogram");
+            ensure!(is_plain || of_histogram, "no type: {line}");
+            let again = series.insert(name.to_owned(), value);
+            ensure!(again.is_none(), "twice: {line}");
+        }
+    }
+    let has_series = |metric: &String| {
+        let starts = |name: &String| name.starts_with(metric.as_str());
+        series.keys().any(starts)
+    };
+    ensure!(typed.keys().all(has_series), "{typed:?}");
+    buckets_grow(page, &series)?;
+    Ok(Series(series))
+}
+
+/// The name of a series' metric, if its labels are right.
+fn well_formed(series: &str) -> Result<&str> {
+    let is_name = |name: &str| {
+        let fit = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        !name.is_empty() && name.bytes().all(fit)
+    };
+    let (metric, labels) = match series.split_once('{') {
+        None => (series, None),
+        Some((metric, rest)) => (metric, Some(rest.strip_suffix('}').context("an end")?)),
+    };
+    ensure!(
+        is_name(metric) && metric.starts_with("countersign_"),
+        "{series}"
+    );
+    for label in labels.into_iter().flat_map(|labels| labels.split(',')) {
+        let (name, value) = label.split_once('=').context("a label")?;
+        let value = value
+            .strip_prefix('"')
+            .and_then(|value| value.strip_suffix('"'));
+        let value = value.context("quotes")?;
+        let is_plain = !value.contains(['"', '\\', '\n', '{', '}']);
+        ensure!(is_name(name) && is_plain, "{series}");
+    }
+    Ok(metric)
+}
+
+fn buckets_grow(page: &str, series: &BTreeMap<String, f64>) -> Result<()> {
+    let mut last = ("", 0.0);
+    for line in page.lines().filter(|line| line.contains("_bucket{")) {
+        let (name, value) = line.rsplit_once(' ').context("a value")?;
+        let (of, bound) = name.rsplit_once("le=").context("a bound")?;
+        let value: f64 = value.parse()?;
+        ensure!(of != last.0 || value >= last.1, "{line}");
+        if bound == "\"+Inf\"}" {
+            let count = of.replace("_bucket{", "_count{");
+            let count = match count.trim_end_matches(',') {
+                none if none.ends_with('{') => none.trim_end_matches('{').to_owned(),
+                some => format!("{some}}}"),
+            };
+            ensure!(series.get(&count) == Some(&value), "{line}");
+        }
+        last = (of, value);
+    }
+    Ok(())
+}
+
+fn set(expected: &[&str]) -> BTreeSet<String> {
+    expected.iter().map(|&text| text.to_owned()).collect()
+}
+
+fn same(metric: &str, found: BTreeSet<String>, expected: &[&str]) -> Result<()> {
+    let expected = set(expected);
+    ensure!(
+        found == expected,
+        "{metric}: {found:#?} and not {expected:#?}"
+    );
+    Ok(())
+}
+
+async fn numbers(backend: Backend) -> Result<()> {
+    let database = Database::fresh(backend).await?;
+    let gateway = Counted::start(&database, database.url(), "").await?;
+    let client = &gateway.client;
+    let begun = gateway.series().await?;
+    for metric in [
+        "proofs",
+        "locks",
+        "disabled_by_cap",
+        "confirmations",
+        "requests",
+    ] {
+        let metric = format!("countersign_{metric}_total");
+        same(&metric, begun.of(&metric), &[])?;
+    }
+    // Those that an alarm waits for are there before the first time.
+    begun.get("countersign_locks_total{authenticator=\"totp\",purpose=\"login\"}")?;
+    begun.get("countersign_requests_refused_total{reason=\"server_busy\"}")?;
+
+    let (anna, app) = enrolled(client, &[Purpose::Login]).await?;
+    let at = now();
+    let first = anna.open(client, login()).await?.confirmation_id;
+    gives_code(&anna, client, &first, &app, &app.wrong_code(at)).await?;
+    ensure!(gives_code(&anna, client, &first, &app, &app.code(at)).await?);
+    anna.redeem(client, &first, login()).await?;
+    // The same code once more, and then wrong ones until the app is locked for logins.
+    let second = anna.open(client, login()).await?.confirmation_id;
+    gives_code(&anna, client, &second, &app, &app.code(at)).await?;
+    for _ in 0..4 {
+        gives_code(&anna, client, &second, &app, &app.wrong_code(at)).await?;
+    }
+    let denied = anna.create(client, login()).await?;
+    ensure!(
+        matches!(denied, crate::world::Created::Denied(_)),
+        "{denied:?}"
+    );
+    let nobody = Person::new().create(client, login()).await?;
+    ensure!(
+        matches!(nobody, crate::world::Created::NotRequired(_)),
+        "{nobody:?}"
+    );
+    let mut bare = bare(gateway.process.endpoint()).await?;
+    let caller: (&str, &[u8]) = ("x-countersign-caller", b"no name");
+    let id: (&str, &[u8]) = ("x-request-id", b"metric-of-7");
+    let answer = bare.list(list(&anna.subject, &[caller, id])?).await;
+    refused(answer, Code::InvalidArgument, "INVALID_FIELD")?;
+
+    let series = gateway.series().await?;
+    let metric = "countersign_proofs_total";
+    same(
+        metric,
+        series.of(metric),
+        &[
+            "authenticator=pin,purpose=other,outcome=accepted 1",
+            "authenticator=totp,purpose=enrolment,outcome=accepted 1",
+            "authenticator=totp,purpose=login,outcome=accepted 1",
+            "authenticator=totp,purpose=login,outcome=replayed 1",
+            "authenticator=totp,purpose=login,outcome=wrong 5",
+        ],
+    )?;
+    let metric = "countersign_locks_total";
+    let locked = ["authenticator=totp,purpose=login 1"];
+    same(metric, series.of(metric), &locked)?;
+    let metric = "countersign_confirmations_total";
+    same(
+        metric,
+        series.of(metric),
+        &[
+            "outcome=approved 1",
+            "outcome=created 2",
+            "outcome=denied 1",
+            "outcome=failed 1",
+            "outcome=not_required 1",
+            "outcome=redeemed 1",
+        ],
+    )?;
+    let metric = "countersign_requests_total";
+    same(
+        metric,
+        series.of(metric),
+        &[
+            "method=ConfirmationService.Create,caller=host-system,code=OK 4",
+            "method=ConfirmationService.Redeem,caller=host-system,code=OK 1",
+            "method=ConfirmationService.SubmitProof,caller=host-system,code=OK 7",
+            "method=IdentifierService.List,caller=unknown,code=INVALID_ARGUMENT 1",
+            "method=PinService.Set,caller=host-system,code=OK 1",
+            "method=TotpService.BeginEnable,caller=host-system,code=OK 1",
+            "method=TotpService.ConfirmEnable,caller=host-system,code=OK 1",
+        ],
+    )?;
+    let metric = "countersign_request_duration_seconds_count";
+    same(
+        metric,
+        series.of(metric),
+        &[
+            "method=ConfirmationService.Create 4",
+            "method=ConfirmationService.Redeem 1",
+            "method=ConfirmationService.SubmitProof 7",
+            "method=IdentifierService.List 1",
+            "method=PinService.Set 1",
+            "method=TotpService.BeginEnable 1",
+            "method=TotpService.ConfirmEnable 1",
+        ],
+    )?;
+    // One for the PIN that was set, and one for the PIN that the enrolment took.
+    ensure!(series.get("countersign_hash_runs_total")? == 2.0);
+    ensure!(series.get("countersign_hash_wait_seconds_count")? == 2.0);
+    ensure!(series.get("countersign_hash_queue_length")? == 0.0);
+    ensure!(series.get("countersign_requests_in_flight")? == 0.0);
+    ensure!(series.get("countersign_database_up")? == 1.0);
+    let version = env!("CARGO_PKG_VERSION");
+    series.get(&format!("countersign_build_info{{version=\"{version}\"}}"))?;
+
+    let (_, page) = page(gateway.port, "/metrics").await?;
+    for canary in [
+        anna.subject.as_str(),
+        &anna.pin,
+        &app.id,
+        &app.code(at),
+        &first,
+        &second,
+        "192.0.2.7",
+        "metric-of-7",
+        "no name",
+    ] {
+        ensure!(!page.contains(canary), "{canary} is on the page");
+    }
+    Ok(())
+}
+
+async fn written() -> Result<()> {
+    let database = Database::fresh(Backend::Postgres).await?;
+    let proxy = Proxy::start(database.server()?).await?;
+    let url = database.url_via(proxy.address())?;
+    let gateway = Counted::start(&database, &url, "").await?;
+    let client = &gateway.client;
+    let (anna, app) = enrolled(client, &[Purpose::Login]).await?;
+    let id = anna.open(client, login()).await?.confirmation_id;
+    let wrong = || vec![app_proof(&app, &app.wrong_code(now()))];
+    let counted = async || {
+        let series = gateway.series().await?;
+        series.get(
+            "countersign_proofs_total{authenticator=\"totp\",purpose=\"login\",outcome=\"wrong\"}",
+        )
+    };
+    ensure!(counted().await? == 0.0);
+    // The change is written, and its answer is lost: it is found again.
+    proxy.cut_behind_next_commit();
+    anna.submit(client, &id, wrong()).await?;
+    ensure!(proxy.cuts() == 1);
+    ensure!(counted().await? == 1.0);
+    // The change is lost: nothing was written, and nobody can know.
+    proxy.cut_before_next_commit();
+    let answer = anna.submit(client, &id, wrong()).await;
+    refused(answer, Code::Unavailable, "OUTCOME_UNKNOWN")?;
+    ensure!(proxy.cuts() == 2);
+    ensure!(counted().await? == 1.0);
+    anna.submit(client, &id, wrong()).await?;
+    ensure!(counted().await? == 2.0);
+    Ok(())
+}
+
+async fn together() -> Result<()> {
+    let database = Database::fresh(Backend::Postgres).await?;
+    let mut gateways = Vec::new();
+    for _ in 0..2 {
+        gateways.push(Counted::start(&database, database.url(), "").await?);
+    }
+    // Nobody has more than five attempts, whichever gateway counts them.
+    let mut too_late = 0;
+    for _ in 0..4 {
+        let (anna, app) = enrolled(&gateways[0].client, &[Purpose::Login]).await?;
+        let id = anna.open(&gateways[1].client, login()).await?;
+        let answers = (0..12).map(|number| {
+            let client = gateways[number % 2].client.clone();
+            let (anna, app, id) = (&anna, &app, &id.confirmation_id);
+            async move {
+                let proofs = vec![app_proof(app, &app.wrong_code(now()))];
+                anna.submit(&client, id, proofs).await
+            }
+        });
+        let answers = join_all(answers).await;
+        too_late += answers.iter().filter(|answer| answer.is_err()).count();
+    }
+    ensure!(too_late == 4 * 7, "{too_late}");
+    for (metric, fact) in [
+        (
+            "countersign_proofs_total{authenticator=\"totp\",purpose=\"login\",outcome=\"wrong\"}",
+            "WRONG",
+        ),
+        (
+            "countersign_confirmations_total{outcome=\"created\"}",
+            "CONFIRMATION_CREATED",
+        ),
+        (
+            "countersign_confirmations_total{outcome=\"failed\"}",
+            "\"FAILED\"",
+        ),
+        (
+            "countersign_locks_total{authenticator=\"totp\",purpose=\"login\"}",
+            "\"LOCKED\"",
+        ),
+    ] {
+        let mut counted = 0.0;
+        for gateway in &gateways {
+            counted += gateway.series().await?.get(metric)?;
+        }
+        let facts = database.query(&format!(
+            "SELECT count(*) FROM event WHERE facts LIKE '%{fact}%'"
+        ))?;
+        ensure!(
+            facts.parse::<f64>()? == counted,
+            "{metric}: {counted} and {facts}"
+        );
+    }
+    Ok(())
+}
+
+const ROOM: usize = 16;
+
+async fn full() -> Result<()> {
+    let database = Database::fresh(Backend::Postgres).await?;
+    let proxy = Proxy::start(database.server()?).await?;
+    let url = database.url_via(proxy.address())?;
+    let more = format!("[limits]\nrequests_at_once = {ROOM}\n");
+    let gateway = Counted::start(&database, &url, &more).await?;
+    let create = || {
+        let client = gateway.client.clone();
+        tokio::spawn(async move { Person::new().create(&client, login()).await })
+    };
+    create().await??;
+    proxy.fall_silent();
+    let inside: Vec<_> = (0..ROOM).map(|_| create()).collect();
+    let in_flight = async |count: usize| {
+        wait_for("the requests inside", async || {
+            let in_flight = gateway.series().await?;
+            let in_flight = in_flight.get("countersign_requests_in_flight")?;
+            Ok((in_flight == f64::from(u32::try_from(count)?)).then_some(()))
+        })
+        .await
+    };
+    in_flight(ROOM).await?;
+    for _ in 0..10 {
+        let answer = create().await?;
+        refused(answer, Code::ResourceExhausted, "SERVER_BUSY")?;
+    }
+    let series = gateway.series().await?;
+    let metric = "countersign_requests_refused_total";
+    same(metric, series.of(metric), &["reason=server_busy 10"])?;
+    ensure!(series.get("countersign_database_connections_busy")? >= 1.0);
+    proxy.speak_again();
+    for inside in inside {
+        let answer: Result<_, Status> = inside.await?;
+        let is_away = |status: &Status| status.code() == Code::Unavailable;
+        ensure!(answer.as_ref().err().is_none_or(is_away), "{answer:?}");
+    }
+    in_flight(0).await?;
+    create().await??;
+    let series = gateway.series().await?;
+    ensure!(series.get("countersign_database_connections_busy")? == 0.0);
+    ensure!(series.get("countersign_database_connections_open")? >= 1.0);
+    let waits = series.get("countersign_database_wait_seconds_count{work=\"load\"}")?;
+    ensure!(waits >= 2.0, "{waits}");
+    Ok(())
+}
