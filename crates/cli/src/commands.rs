@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod callers;
+pub(crate) mod certs;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod dev;

@@ -13,6 +13,7 @@ use countersign_mfa::{Entropy, SystemEntropy};
 use countersign_primitives::{ExposeSecret, SecretString};
 
 const OWNER_ONLY_FILE: u32 = 0o600;
+const EVERYBODY_READS: u32 = 0o644;
 const OWNER_ONLY_FOLDER: u32 = 0o700;
 /// The rights of group and others.
 const OTHERS: u32 = 0o077;
@@ -56,6 +57,38 @@ pub(crate) fn create_keys(path: &Path) -> Result<()> {
         return Err(error).with_context(|| format!("{} cannot be written", path.display()));
     }
     Ok(())
+}
+
+/// Puts a file in the place of what was there, all at once: nobody reads half of it.
+pub(crate) fn replace(path: &Path, text: &str) -> Result<()> {
+    replace_with(path, text, EVERYBODY_READS)
+}
+
+/// As [`replace`], for its owner alone.
+pub(crate) fn replace_private(path: &Path, text: &str) -> Result<()> {
+    replace_with(path, text, OWNER_ONLY_FILE)
+}
+
+fn replace_with(path: &Path, text: &str, mode: u32) -> Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let fresh = path.with_file_name(name);
+    // One that was left behind may have any mode.
+    let _ = fs::remove_file(&fresh);
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(&fresh)
+        .and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.sync_all()
+        })
+        .and_then(|()| fs::rename(&fresh, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&fresh);
+    }
+    written.with_context(|| format!("{} cannot be written", path.display()))
 }
 
 /// Reads a key file that nobody but its owner can read.

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    admin::Admin, callers::Callers, config::Config, demo::Demo, dev::Dev, keys::Keys,
+    admin::Admin, callers::Callers, certs::Certs, config::Config, demo::Demo, dev::Dev, keys::Keys,
     migrate::Migrate, policy::Policy, serve::Serve,
 };
 
@@ -34,6 +34,9 @@ Begin here:
   countersign dev                        the platform, on data of its own in ./countersign-data
   countersign demo                       in another terminal: a client that plays the whole story
   countersign demo --interactive         the same, with the authenticator app on your phone
+
+With mutual TLS, still for development:
+  countersign certs dev certs            certificates, a configuration, and what to run next
 
 In production:
   countersign keys init keys.toml
@@ -58,6 +61,7 @@ enum Command {
     Migrate(Migrate),
     Config(Config),
     Callers(Callers),
+    Certs(Certs),
     Policy(Policy),
     Keys(Keys),
     Admin(Admin),
@@ -82,6 +86,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Migrate(migrate) => server::block_on(migrate.run())?,
         Command::Config(config) => config.run()?,
         Command::Callers(callers) => callers.run()?,
+        Command::Certs(certs) => certs.run()?,
         Command::Policy(policy) => policy.run()?,
         Command::Keys(keys) => keys.run()?,
         Command::Admin(admin) => return server::block_on(admin.run()),

@@ -1,7 +1,10 @@
 //! What people read: standard output for what a command says, standard error for why it failed
 //! and how far it is.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    path::Path,
+};
 
 use countersign_primitives::Timestamp;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -31,6 +34,17 @@ pub(crate) fn program() -> String {
         .unwrap_or_else(|| "countersign".to_owned())
 }
 
+/// A path as a shell takes it, for lines that can be copied.
+pub(crate) fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+,:@%".contains(&byte);
+    if !text.is_empty() && text.bytes().all(is_plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
 /// An instant as people read it: UTC, to the second.
 pub(crate) fn instant(at: Timestamp) -> String {
     let seconds = at.as_millis().div_euclid(1000);
@@ -43,6 +57,17 @@ pub(crate) fn instant(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_is_quoted_where_a_shell_would_take_it_apart() {
+        for (path, shown) in [
+            ("a/b-1.toml", "a/b-1.toml"),
+            ("my certs", "'my certs'"),
+            ("it's", r"'it'\''s'"),
+        ] {
+            assert_eq!(quoted(Path::new(path)), shown);
+        }
+    }
 
     #[test]
     fn an_instant_is_shown_in_utc_to_the_second() {
