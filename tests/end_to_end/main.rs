@@ -56,6 +56,7 @@ mod story;
 mod throttle;
 mod uniform;
 mod uniform_codes;
+mod watch_events;
 mod withdrawal;
 mod world;
 
@@ -95,6 +96,7 @@ fn main() -> ExitCode {
     policy_file::add(&mut suite);
     edge::add(&mut suite);
     deadlines::add(&mut suite);
+    watch_events::add(&mut suite);
     mutual_tls::add(&mut suite);
     callers::add(&mut suite);
     rotation::add(&mut suite);

@@ -6,8 +6,8 @@ use anyhow::{Context, Result, bail};
 use countersign_gateway::{Callers, Gateway, Health, Metrics, Tls};
 use countersign_keyring::Keyring;
 use countersign_mfa::{
-    Entropy, HashPool, Platform, Settings, SystemEntropy,
-    ports::{KeyVerdict, Store, Upkeep},
+    Entropy, Feed, HashPool, Platform, Settings, SystemEntropy,
+    ports::{FeedSource, KeyVerdict, Store, Upkeep},
 };
 use countersign_primitives::SecretString;
 use countersign_storage::{ConnectError, SchemaState, Settings as StorageSettings, Storage};
@@ -127,6 +127,7 @@ impl Composed {
     pub(crate) fn gateway(&self, edge: Edge) -> Gateway {
         Gateway {
             platform: Arc::clone(&self.platform),
+            feed: Arc::new(Feed::new(Arc::clone(&self.storage) as Arc<dyn FeedSource>)),
             upkeep: Arc::clone(&self.storage) as Arc<dyn Upkeep>,
             entropy: entropy(),
             health: Health::default(),
@@ -154,6 +155,11 @@ impl Composed {
                 ),
             }
         }
+    }
+
+    /// Begins another life of the feed, after the database was restored.
+    pub(crate) async fn begin_feed_anew(&self) -> Result<()> {
+        Ok(self.storage.begin_feed_anew().await?)
     }
 
     /// Closes the database, after what is under way.

@@ -143,7 +143,7 @@ pub(crate) struct Limits {
     pub(crate) enrolment_seconds: u64,
     pub(crate) enrolment_failures_per_hour: usize,
     pub(crate) requests_at_once: usize,
-    pub(crate) caller_requests_at_once: usize,
+    pub(crate) caller_requests_at_once: Option<usize>,
     pub(crate) caller_requests_per_second: NonZeroU32,
     pub(crate) request_seconds: u64,
     pub(crate) drain_seconds: u64,
@@ -185,6 +185,7 @@ impl Config {
             bail!(violations.join("\n  "));
         }
         config.throttle.warn_at = Some(config.throttle.warnings());
+        config.limits.caller_requests_at_once = Some(config.limits.share());
         config.keys.file = folder.join(&config.keys.file);
         config.policy.read(folder)?;
         if let Some(tls) = &mut config.tls {
@@ -263,6 +264,14 @@ impl Hash {
     /// As many hashing threads as there are cores.
     pub(crate) fn default_threads() -> NonZeroUsize {
         thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+    }
+}
+
+impl Limits {
+    /// How many requests of one caller may be at work: as configured, or half of all.
+    pub(crate) fn share(&self) -> usize {
+        self.caller_requests_at_once
+            .unwrap_or(self.requests_at_once / 2)
     }
 }
 
@@ -450,7 +459,7 @@ impl Default for Limits {
             enrolment_seconds: limits.enrolment_life.as_secs(),
             enrolment_failures_per_hour: limits.enrolment_failures,
             requests_at_once: Settings::default().requests_at_once,
-            caller_requests_at_once: Settings::default().requests_at_once / 2,
+            caller_requests_at_once: None,
             caller_requests_per_second: CALLER_REQUESTS_PER_SECOND,
             request_seconds: REQUEST.as_secs(),
             drain_seconds: DRAIN.as_secs(),

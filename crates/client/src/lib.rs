@@ -26,8 +26,8 @@ use std::time::Duration;
 use countersign_proto::v1::{
     backup_code_service_client::BackupCodeServiceClient,
     confirmation_service_client::ConfirmationServiceClient,
-    identifier_service_client::IdentifierServiceClient, pin_service_client::PinServiceClient,
-    totp_service_client::TotpServiceClient,
+    event_service_client::EventServiceClient, identifier_service_client::IdentifierServiceClient,
+    pin_service_client::PinServiceClient, totp_service_client::TotpServiceClient,
 };
 use thiserror::Error;
 use tonic::{
@@ -107,6 +107,11 @@ impl Client {
     /// ConfirmationService.
     pub fn confirmations(&self) -> ConfirmationServiceClient<NamedChannel> {
         ConfirmationServiceClient::new(self.named())
+    }
+
+    /// EventService.
+    pub fn events(&self) -> EventServiceClient<NamedChannel> {
+        EventServiceClient::new(self.named())
     }
 
     /// IdentifierService.

@@ -28,12 +28,13 @@ mod trace_context;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use countersign_mfa::{Entropy, Platform, ports::Upkeep};
+use countersign_mfa::{Entropy, Feed, Platform, ports::Upkeep};
 use countersign_proto::{
     FILE_DESCRIPTOR_SET,
     v1::{
         backup_code_service_server::BackupCodeServiceServer,
         confirmation_service_server::ConfirmationServiceServer,
+        event_service_server::EventServiceServer,
         identifier_service_server::IdentifierServiceServer, pin_service_server::PinServiceServer,
         totp_service_server::TotpServiceServer,
     },
@@ -57,8 +58,8 @@ use crate::{
     edge::{EdgeLayer, Refusals},
     limits::{BodyLayer, Connections},
     services::{
-        backup_code::BackupCodes, confirmation::Confirmations, identifier::Identifiers, pin::Pins,
-        totp::Totps,
+        backup_code::BackupCodes, confirmation::Confirmations, event::Events,
+        identifier::Identifiers, pin::Pins, totp::Totps,
     },
 };
 
@@ -73,6 +74,8 @@ const HEALTH_INTERVAL: Duration = Duration::from_secs(2);
 pub struct Gateway {
     /// The use cases.
     pub platform: Arc<Platform>,
+    /// The events that hosts act on.
+    pub feed: Arc<Feed>,
     /// Whether the database answers, for the health service.
     pub upkeep: Arc<dyn Upkeep>,
     /// Where the ids of log lines come from.
@@ -145,6 +148,10 @@ pub async fn serve(
                 .max_decoding_message_size(MAX_REQUEST_BYTES),
         )
         .add_service(
+            EventServiceServer::new(Events(Arc::clone(&gateway.feed)))
+                .max_decoding_message_size(MAX_REQUEST_BYTES),
+        )
+        .add_service(
             IdentifierServiceServer::new(Identifiers(Arc::clone(platform)))
                 .max_decoding_message_size(MAX_REQUEST_BYTES),
         )
@@ -172,6 +179,7 @@ pub async fn serve(
         watch.abort();
         // Whoever watches hears of it, and its stream ends, which would hold up the stop.
         health.set(HealthState::Stopping);
+        gateway.feed.stop();
         let _ = stopping.send(());
     };
     let fresh = async {

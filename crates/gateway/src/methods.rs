@@ -48,6 +48,9 @@ methods! {
         Redeem: Operation,
         SubmitProof: None,
     }
+    EventService {
+        Watch: None,
+    }
     IdentifierService {
         Get: None,
         List: None,

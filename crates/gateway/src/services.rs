@@ -2,6 +2,7 @@
 
 pub(crate) mod backup_code;
 pub(crate) mod confirmation;
+pub(crate) mod event;
 pub(crate) mod identifier;
 pub(crate) mod pin;
 pub(crate) mod totp;

@@ -81,6 +81,11 @@ pub(crate) fn of_error(error: Error) -> Status {
             retry_at(Code::ResourceExhausted, reason, text, at)
         }
         Error::PageTokenInvalid => invalid_field("page_token", NO_TOKEN),
+        Error::ResumeTokenInvalid => invalid_field("resume_token", &text),
+        Error::FeedRestarted => precondition(ErrorReason::FeedRestarted, text),
+        Error::WatcherTooSlow => unavailable(ErrorReason::WatcherTooSlow, text),
+        Error::TooManyWatchers => busy(ErrorReason::TooManyWatchers, text),
+        Error::Stopping => unavailable(ErrorReason::ServerStopping, text),
         Error::SubjectBusy => busy(ErrorReason::SubjectBusy, text),
         Error::ServerBusy => server_busy(),
         Error::HashPoolBusy => busy(ErrorReason::HashPoolBusy, text),

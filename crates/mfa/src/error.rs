@@ -88,6 +88,23 @@ pub enum Error {
     /// A page token that this server did not give to this caller for this subject.
     #[error("the page token is not one of this list")]
     PageTokenInvalid,
+    /// A resume token that no server gave.
+    #[error("the resume token is none of this server's")]
+    ResumeTokenInvalid,
+    /// The resume token is of another life of the database, which was restored since.
+    #[error(
+        "the feed has begun anew since: read the state of your subjects, and begin without a token"
+    )]
+    FeedRestarted,
+    /// Somebody who watches has not read fast enough.
+    #[error("what was not read in time is no longer held: go on with the last token")]
+    WatcherTooSlow,
+    /// Too many watch.
+    #[error("as many watch as may")]
+    TooManyWatchers,
+    /// The server stops.
+    #[error("the server stops: go on elsewhere with the last token")]
+    Stopping,
     /// Too many requests of the subject wait.
     #[error("too many requests of the subject are waiting")]
     SubjectBusy,

@@ -167,16 +167,22 @@ impl Platform {
             .map(|binding| (binding.id, binding.label));
         let present = snapshot.registry.identifiers().iter();
         let present = present.map(|identifier| (identifier.id, identifier.label.clone()));
-        Ok(Names(gone.chain(present).collect()))
+        Ok(Names::Known(gone.chain(present).collect()))
     }
 }
 
-/// What a subject calls its identifiers.
-struct Names(BTreeMap<IdentifierId, Label>);
+/// What a subject calls its identifiers. Whoever is told of many subjects is not told their names.
+enum Names {
+    Known(BTreeMap<IdentifierId, Label>),
+    Unknown,
+}
 
 impl Names {
     fn of(&self, id: IdentifierId) -> String {
-        match self.0.get(&id) {
+        let Self::Known(labels) = self else {
+            return "an identifier".to_owned();
+        };
+        match labels.get(&id) {
             Some(label) => format!("\u{201c}{label}\u{201d}"),
             // An enrolment that was never finished is not remembered.
             None => "an identifier that was not enabled".to_owned(),
@@ -189,6 +195,11 @@ impl Names {
             AuthenticatorRef::Identifier(id) => self.of(id),
         }
     }
+}
+
+/// An event without the names of identifiers.
+pub(crate) fn unnamed_view(event: StoredEvent) -> EventView {
+    view(event, &Names::Unknown)
 }
 
 fn view(event: StoredEvent, names: &Names) -> EventView {

@@ -152,6 +152,52 @@ pub struct StoredEvent {
     pub facts: String,
 }
 
+/// A place in the feed: that of an event, or where to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FeedPlace {
+    /// A number that grows with the commits of the database.
+    pub place: i64,
+    /// Which of the events with this number, from 0.
+    pub within: i64,
+}
+
+impl FeedPlace {
+    /// The place behind this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self {
+            place: self.place,
+            within: self.within + 1,
+        }
+    }
+}
+
+/// An event, whose it is, and its place in the feed.
+#[derive(Clone, Debug)]
+pub struct FeedItem {
+    /// Its place.
+    pub at: FeedPlace,
+    /// Whose it is.
+    pub subject: SubjectId,
+    /// The event.
+    pub event: StoredEvent,
+}
+
+/// A part of the feed.
+#[derive(Clone, Debug)]
+pub struct FeedPage {
+    /// The life of the database that all places belong to.
+    pub incarnation: [u8; 16],
+    /// Events, in their order.
+    pub items: Vec<FeedItem>,
+    /// Where to go on.
+    pub next: FeedPlace,
+    /// Events at this number and beyond cannot be read yet.
+    pub head: i64,
+    /// Whether there are no more for now.
+    pub is_last: bool,
+}
+
 type Source = Box<dyn StdError + Send + Sync>;
 
 /// Why the store did not do what was asked.
@@ -208,6 +254,18 @@ pub trait Store: Send + Sync {
         after: Option<&SubjectId>,
         most: u64,
     ) -> Result<Vec<SubjectId>, StoreError>;
+}
+
+/// Reads the events of all subjects, in an order in which none comes late: whoever has read up to a
+/// place never misses one before it.
+#[async_trait]
+pub trait FeedSource: Send + Sync {
+    /// Reads at most so many events from a place on; without one none, and where the feed is now.
+    async fn read_feed(&self, from: Option<FeedPlace>, most: u64) -> Result<FeedPage, StoreError>;
+
+    /// Begins another life of the database, after it was restored: all events so far are at the very
+    /// beginning of it, and places of before mean nothing.
+    async fn begin_feed_anew(&self) -> Result<(), StoreError>;
 }
 
 /// The facts of an event without what tells of a person.

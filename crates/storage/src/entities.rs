@@ -4,6 +4,7 @@
 pub(crate) mod confirmation;
 pub(crate) mod event;
 pub(crate) mod identifier;
+pub(crate) mod incarnation;
 pub(crate) mod key_check;
 pub(crate) mod request;
 pub(crate) mod subject;

@@ -7,7 +7,7 @@
 //! | where | what |
 //! |---|---|
 //! | `dialect` | everything in which the two databases differ, and all SQL on the hot path, as constant text |
-//! | `storage`, `lock`, `upkeep` | the ports, for both databases |
+//! | `storage`, `lock`, `upkeep`, `feed` | the ports, for both databases |
 //! | `line`, `desks` | the hot path in batches: what waits for the database shares a round trip and a commit |
 //! | `error` | what is certain after a failure |
 //! | `schema`, `migrations`, `entities` | the tables |
@@ -23,6 +23,7 @@ mod desks;
 mod dialect;
 mod entities;
 mod error;
+mod feed;
 mod line;
 mod lock;
 mod migrations;

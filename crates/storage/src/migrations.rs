@@ -1,6 +1,7 @@
 //! The steps that make the schema, in order. A step that was released is never changed.
 
 mod m20261124_000001_tables;
+mod m20261125_000002_feed;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -9,6 +10,9 @@ pub(crate) struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261124_000001_tables::Migration)]
+        vec![
+            Box::new(m20261124_000001_tables::Migration),
+            Box::new(m20261125_000002_feed::Migration),
+        ]
     }
 }

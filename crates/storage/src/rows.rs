@@ -3,7 +3,7 @@
 use countersign_mfa::ports::{RequestRecord, Rows, StoreError, StoredEvent, SubjectRow};
 use countersign_primitives::{Clock, IdentifierId, Label, SubjectId, Timestamp};
 use countersign_security_identifiers::{Binding, BindingState, Kind};
-use sea_orm::{QueryResult, TryGetable};
+use sea_orm::{DbErr, QueryResult, TryGetable};
 
 use crate::entities::{event, identifier};
 
@@ -64,6 +64,17 @@ pub(crate) fn event(row: event::Model) -> StoredEvent {
         method: row.method,
         facts: row.facts,
     }
+}
+
+/// As [`event`], of a row that was read by hand.
+pub(crate) fn event_of(row: &QueryResult) -> Result<StoredEvent, DbErr> {
+    Ok(StoredEvent {
+        version: row.try_get("", "version")?,
+        at: Timestamp::from_millis(row.try_get("", "at")?),
+        caller: row.try_get("", "caller")?,
+        method: row.try_get("", "method")?,
+        facts: row.try_get("", "facts")?,
+    })
 }
 
 pub(crate) fn binding(row: &identifier::Model) -> Result<Binding, StoreError> {

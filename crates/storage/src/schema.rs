@@ -4,7 +4,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QuerySel
 use sea_orm_migration::{MigratorTrait, SchemaManager, SchemaManagerConnection, seaql_migrations};
 
 use crate::{
-    entities::{confirmation, event, identifier, key_check, request, subject},
+    entities::{confirmation, event, identifier, incarnation, key_check, request, subject},
     migrations::Migrator,
 };
 
@@ -67,6 +67,7 @@ pub(crate) async fn probe(connection: &impl ConnectionTrait) -> Result<(), DbErr
     request::Entity::find().limit(0).all(connection).await?;
     identifier::Entity::find().limit(0).all(connection).await?;
     key_check::Entity::find().limit(0).all(connection).await?;
+    incarnation::Entity::find().limit(0).all(connection).await?;
     Ok(())
 }
 

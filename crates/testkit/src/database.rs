@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Output},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -138,16 +138,35 @@ impl Database {
     /// # Errors
     /// When the statement fails.
     pub fn query(&self, sql: &str) -> Result<String> {
-        let output = match self.backend {
-            Backend::Postgres => program("psql")?
-                .args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", &self.url, "-c", sql])
-                .output()?,
-            Backend::Sqlite => Command::new("python3")
-                .args(["-c", SQLITE_QUERY])
-                .arg(self.sqlite_file())
-                .arg(sql)
-                .output()?,
-        };
+        Self::answer(self.asking(sql)?.output()?)
+    }
+
+    /// As [`Self::query`], for statements that take their time.
+    ///
+    /// # Errors
+    /// When the statement fails.
+    pub async fn query_slowly(&self, sql: &str) -> Result<String> {
+        let mut command = self.asking(sql)?;
+        Self::answer(tokio::task::spawn_blocking(move || command.output()).await??)
+    }
+
+    fn asking(&self, sql: &str) -> Result<Command> {
+        Ok(match self.backend {
+            Backend::Postgres => {
+                let mut psql = program("psql")?;
+                psql.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", &self.url, "-c", sql]);
+                psql
+            }
+            Backend::Sqlite => {
+                let mut python = Command::new("python3");
+                python.args(["-c", SQLITE_QUERY]);
+                python.arg(self.sqlite_file()).arg(sql);
+                python
+            }
+        })
+    }
+
+    fn answer(output: Output) -> Result<String> {
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "the statement failed: {said}");
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())

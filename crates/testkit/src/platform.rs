@@ -7,8 +7,8 @@ use countersign_client::Client;
 use countersign_gateway::{Callers, Gateway, Health, Tls, TlsFiles, serve};
 use countersign_keyring::{Keyring, generate_file, parse_file};
 use countersign_mfa::{
-    Entropy, HashPool, Platform, Settings,
-    ports::{Store, Upkeep},
+    Entropy, Feed, HashPool, Platform, Settings,
+    ports::{FeedSource, Store, Upkeep},
 };
 use countersign_primitives::{ExposeSecret, HashCost};
 use countersign_storage::{Settings as StorageSettings, Storage, TimeSource};
@@ -34,6 +34,8 @@ pub struct Options {
     pub deadline: Duration,
     /// What the use cases have for a store: the database, or something that stands before it.
     pub store: fn(Arc<Storage>) -> Arc<dyn Store>,
+    /// What the feed has for a source, likewise.
+    pub feed: fn(Arc<Storage>) -> Arc<dyn FeedSource>,
 }
 
 impl Default for Options {
@@ -47,6 +49,7 @@ impl Default for Options {
             tls: None,
             deadline: Duration::from_secs(60),
             store: |storage| storage,
+            feed: |storage| storage,
         }
     }
 }
@@ -106,6 +109,7 @@ impl TestPlatform {
         let (stop, stopped) = oneshot::channel();
         let gateway = Gateway {
             platform: Arc::clone(&platform),
+            feed: Arc::new(Feed::new((options.feed)(Arc::clone(&storage)))),
             upkeep: Arc::clone(&storage) as Arc<dyn Upkeep>,
             entropy,
             health: Health::default(),

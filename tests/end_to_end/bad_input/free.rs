@@ -24,6 +24,11 @@ pub(crate) const FREE: &[Free] = &[
         &["empty"],
         "a request need not be repeatable",
     ),
+    free(
+        "EventServiceWatchRequest.resume_token",
+        &["empty"],
+        "watching begins now",
+    ),
     free("*.confirm_last", &["set"], "both are right"),
     free(
         "*.authorization",

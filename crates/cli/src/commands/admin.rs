@@ -10,7 +10,7 @@ use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Error as Failure, Result, anyhow, bail, ensure};
 use clap::{Args, Subcommand};
-use countersign_mfa::{Error, Platform, Reason, Settings};
+use countersign_mfa::{Error, Reason, Settings};
 use countersign_primitives::{IdentifierId, SubjectId};
 
 use self::{after_restore::AfterRestore, erase::Erase, import_totp::ImportTotp, show::show};
@@ -102,7 +102,7 @@ impl Admin {
     /// Does it. Says with which status the program is to end.
     pub(crate) async fn run(self) -> Result<ExitCode> {
         let composed = self.composed().await?;
-        let done = self.deed.run(&composed.platform).await;
+        let done = self.deed.run(&composed).await;
         composed.close().await;
         done
     }
@@ -143,7 +143,8 @@ impl Admin {
 }
 
 impl Deed {
-    async fn run(&self, platform: &Platform) -> Result<ExitCode> {
+    async fn run(&self, composed: &Composed) -> Result<ExitCode> {
+        let platform = &*composed.platform;
         match self {
             Self::Show { subject } => {
                 let sight = platform.admin_show(subject).await?;
@@ -187,7 +188,7 @@ impl Deed {
             }
             Self::ImportTotp(import) => return import.run(platform).await,
             Self::Erase(erase) => erase.run(platform).await?,
-            Self::AfterRestore(after_restore) => return after_restore.run(platform).await,
+            Self::AfterRestore(after_restore) => return after_restore.run(composed).await,
         }
         Ok(ExitCode::SUCCESS)
     }

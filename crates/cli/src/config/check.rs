@@ -41,7 +41,7 @@ impl Config {
         );
         found.within(
             "limits.caller_requests_at_once",
-            limits.caller_requests_at_once,
+            limits.share(),
             1..=limits.requests_at_once,
         );
         found.within("limits.request_seconds", limits.request_seconds, 1..=60);

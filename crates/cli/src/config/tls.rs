@@ -216,9 +216,7 @@ impl Tls {
 impl CallerRow {
     /// What it allows; what is wrong with it is told to `wrong`, key first.
     fn read(&self, limits: &Limits, wrong: &mut impl FnMut(&str, String)) -> Row {
-        let at_once = self
-            .requests_at_once
-            .unwrap_or(limits.caller_requests_at_once);
+        let at_once = self.requests_at_once.unwrap_or_else(|| limits.share());
         if !(1..=limits.requests_at_once).contains(&at_once) {
             let most = limits.requests_at_once;
             wrong(

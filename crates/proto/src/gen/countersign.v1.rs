@@ -2401,6 +2401,16 @@ pub enum ErrorReason {
     /// RESOURCE_EXHAUSTED: the caller has its share of the server at work, or came too often in a second;
     /// RetryInfo. Other callers are not held up.
     CallerBusy = 36,
+    /// FAILED_PRECONDITION: the resume token is from before the database was restored from a backup. Read
+    /// the state of your subjects anew, and watch without a token.
+    FeedRestarted = 40,
+    /// UNAVAILABLE: what a watcher did not read in time is no longer held. Go on with the last token;
+    /// RetryInfo.
+    WatcherTooSlow = 41,
+    /// RESOURCE_EXHAUSTED: 64 watch at this gateway; RetryInfo.
+    TooManyWatchers = 42,
+    /// UNAVAILABLE: the gateway stops. Go on with the last token, at another one; RetryInfo.
+    ServerStopping = 43,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -2447,6 +2457,10 @@ impl ErrorReason {
             Self::LastCodeReserved => "ERROR_REASON_LAST_CODE_RESERVED",
             Self::CallerNotPermitted => "ERROR_REASON_CALLER_NOT_PERMITTED",
             Self::CallerBusy => "ERROR_REASON_CALLER_BUSY",
+            Self::FeedRestarted => "ERROR_REASON_FEED_RESTARTED",
+            Self::WatcherTooSlow => "ERROR_REASON_WATCHER_TOO_SLOW",
+            Self::TooManyWatchers => "ERROR_REASON_TOO_MANY_WATCHERS",
+            Self::ServerStopping => "ERROR_REASON_SERVER_STOPPING",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -2494,6 +2508,10 @@ impl ErrorReason {
             "ERROR_REASON_LAST_CODE_RESERVED" => Some(Self::LastCodeReserved),
             "ERROR_REASON_CALLER_NOT_PERMITTED" => Some(Self::CallerNotPermitted),
             "ERROR_REASON_CALLER_BUSY" => Some(Self::CallerBusy),
+            "ERROR_REASON_FEED_RESTARTED" => Some(Self::FeedRestarted),
+            "ERROR_REASON_WATCHER_TOO_SLOW" => Some(Self::WatcherTooSlow),
+            "ERROR_REASON_TOO_MANY_WATCHERS" => Some(Self::TooManyWatchers),
+            "ERROR_REASON_SERVER_STOPPING" => Some(Self::ServerStopping),
             _ => None,
         }
     }
@@ -2705,6 +2723,397 @@ impl SecurityFactKind {
             "SECURITY_FACT_KIND_ERASED" => Some(Self::Erased),
             _ => None,
         }
+    }
+}
+/// Watches from a token on.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EventServiceWatchRequest {
+    /// The last token that was given; empty to begin now.
+    #[prost(string, tag = "1")]
+    pub resume_token: ::prost::alloc::string::String,
+}
+/// Something to act on, or a token alone.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct EventServiceWatchResponse {
+    /// Whose event it is; empty where there is none.
+    #[prost(string, tag = "1")]
+    pub subject_id: ::prost::alloc::string::String,
+    /// The event. Absent in the first message, which comes at once, and now and then while nothing
+    /// happens: then only the token is new. Its texts do not name identifiers.
+    #[prost(message, optional, tag = "2")]
+    pub event: ::core::option::Option<SecurityEvent>,
+    /// What to do about it; at least one thing where there is an event.
+    #[prost(enumeration = "HostAction", repeated, tag = "3")]
+    pub actions: ::prost::alloc::vec::Vec<i32>,
+    /// What to go on with after this message. Keep it once what the message asks for is done. It grants
+    /// nothing.
+    #[prost(string, tag = "4")]
+    pub resume_token: ::prost::alloc::string::String,
+}
+/// What a host does about an event. A caller must bear a number that it does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum HostAction {
+    /// Not given.
+    Unspecified = 0,
+    /// Tell the person, by a way that this change has not touched. LOCKED, CAP_NEAR, DISABLED_BY_CAP,
+    /// CODES_LOW, CODES_REPLACED, PIN_SET, PIN_CHANGED, PIN_RESET, ENABLED, SWITCHED_ON, SWITCHED_OFF,
+    /// DISABLED, LOST_ACCESS, IMPORTED, RESTORED, OPERATION_MISMATCH, REDEEM_REFUSED.
+    NotifySubject = 1,
+    /// End the sessions of the person, which were opened under other circumstances. PIN_CHANGED, PIN_RESET,
+    /// DISABLED, LOST_ACCESS, ERASED.
+    EndSessions = 2,
+    /// Note that something is locked, or no longer is: support will be asked. LOCKED, DISABLED_BY_CAP,
+    /// UNLOCKED.
+    NoteLock = 3,
+    /// Look into it: no honest program does that. OPERATION_MISMATCH, REDEEM_REFUSED.
+    Investigate = 4,
+}
+impl HostAction {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "HOST_ACTION_UNSPECIFIED",
+            Self::NotifySubject => "HOST_ACTION_NOTIFY_SUBJECT",
+            Self::EndSessions => "HOST_ACTION_END_SESSIONS",
+            Self::NoteLock => "HOST_ACTION_NOTE_LOCK",
+            Self::Investigate => "HOST_ACTION_INVESTIGATE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "HOST_ACTION_UNSPECIFIED" => Some(Self::Unspecified),
+            "HOST_ACTION_NOTIFY_SUBJECT" => Some(Self::NotifySubject),
+            "HOST_ACTION_END_SESSIONS" => Some(Self::EndSessions),
+            "HOST_ACTION_NOTE_LOCK" => Some(Self::NoteLock),
+            "HOST_ACTION_INVESTIGATE" => Some(Self::Investigate),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod event_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// What happens to all subjects, for the services of the host that act on it.
+    #[derive(Debug, Clone)]
+    pub struct EventServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl EventServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> EventServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> EventServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            EventServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Streams the events that a host has to act on, as they come: each once, and a subject's in the order
+        /// of their numbers. Whoever goes on with the last token it was given misses none and sees none twice,
+        /// at whichever gateway and however often the stream is cut. A stream ends with UNAVAILABLE /
+        /// SERVER_STOPPING, WATCHER_TOO_SLOW or STORAGE_UNAVAILABLE: go on with the last token.
+        /// FAILED_PRECONDITION / FEED_RESTARTED for a token from before the database was restored.
+        /// INVALID_ARGUMENT for what is no token.
+        pub async fn watch(
+            &mut self,
+            request: impl tonic::IntoRequest<super::EventServiceWatchRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::EventServiceWatchResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/countersign.v1.EventService/Watch",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("countersign.v1.EventService", "Watch"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod event_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with EventServiceServer.
+    #[async_trait]
+    pub trait EventService: std::marker::Send + std::marker::Sync + 'static {
+        /// Server streaming response type for the Watch method.
+        type WatchStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<
+                    super::EventServiceWatchResponse,
+                    tonic::Status,
+                >,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Streams the events that a host has to act on, as they come: each once, and a subject's in the order
+        /// of their numbers. Whoever goes on with the last token it was given misses none and sees none twice,
+        /// at whichever gateway and however often the stream is cut. A stream ends with UNAVAILABLE /
+        /// SERVER_STOPPING, WATCHER_TOO_SLOW or STORAGE_UNAVAILABLE: go on with the last token.
+        /// FAILED_PRECONDITION / FEED_RESTARTED for a token from before the database was restored.
+        /// INVALID_ARGUMENT for what is no token.
+        async fn watch(
+            &self,
+            request: tonic::Request<super::EventServiceWatchRequest>,
+        ) -> std::result::Result<tonic::Response<Self::WatchStream>, tonic::Status>;
+    }
+    /// What happens to all subjects, for the services of the host that act on it.
+    #[derive(Debug)]
+    pub struct EventServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> EventServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for EventServiceServer<T>
+    where
+        T: EventService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/countersign.v1.EventService/Watch" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchSvc<T: EventService>(pub Arc<T>);
+                    impl<
+                        T: EventService,
+                    > tonic::server::ServerStreamingService<
+                        super::EventServiceWatchRequest,
+                    > for WatchSvc<T> {
+                        type Response = super::EventServiceWatchResponse;
+                        type ResponseStream = T::WatchStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::EventServiceWatchRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as EventService>::watch(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for EventServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "countersign.v1.EventService";
+    impl<T> tonic::server::NamedService for EventServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
     }
 }
 /// Lists the identifiers of a subject.

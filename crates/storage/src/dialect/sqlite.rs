@@ -32,8 +32,9 @@ const CONFIRMATION: &str = "INSERT INTO confirmation \
      ON CONFLICT (subject_id, confirmation_id) \
      DO UPDATE SET state = excluded.state, body = excluded.body";
 
-const EVENT: &str = "INSERT INTO event (subject_id, version, at, caller, method, facts) \
-     VALUES ($1, $2, $3, $4, $5, $6)";
+/// There is one writer, so the next place in the feed is the next number.
+const EVENT: &str = "INSERT INTO event (subject_id, version, at, caller, method, facts, place) \
+     VALUES ($1, $2, $3, $4, $5, $6, (SELECT coalesce(max(place), 0) + 1 FROM event))";
 
 /// A record that has lapsed is replaced.
 const REQUEST: &str = "INSERT INTO request \

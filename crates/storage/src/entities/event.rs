@@ -13,6 +13,7 @@ pub(crate) struct Model {
     pub(crate) caller: String,
     pub(crate) method: String,
     pub(crate) facts: String,
+    pub(crate) place: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -11,7 +11,7 @@ use super::{
     Why,
     many::{Progress, ends_everything, for_each},
 };
-use crate::output::say;
+use crate::{compose::Composed, output::say};
 
 /// How many subjects are read at a time.
 const PAGE: u64 = 500;
@@ -23,7 +23,8 @@ const SOME_FAILED: u8 = 3;
 /// A backup does not know what was used after it was made, and would let it be used again. For every
 /// subject this voids what could be: confirmations that are pending or approved; enrolments that have
 /// begun; codes of apps up to half a minute from now; all lists of backup codes. Each subject gets an
-/// event that says so. People notice it by operations that have to be asked for again, by the wait for
+/// event that says so, and whoever watches events (`EventService.Watch`) is told to read the state of the
+/// subjects anew. People notice it by operations that have to be asked for again, by the wait for
 /// their app's next code but one, and above all by backup codes that are void.
 ///
 /// The whole procedure:
@@ -66,13 +67,17 @@ pub(super) struct AfterRestore {
 
 impl AfterRestore {
     /// Does it, and reports.
-    pub(super) async fn run(&self, platform: &Platform) -> Result<ExitCode> {
+    pub(super) async fn run(&self, composed: &Composed) -> Result<ExitCode> {
         ensure!(
             self.yes,
             "this voids the backup codes and the open confirmations of every subject, and nothing was \
              changed: run it again with --yes. `countersign admin after-restore --help` has the whole \
              procedure"
         );
+        // First, so that what is done now is news in the new life.
+        let feed = composed.begin_feed_anew().await;
+        feed.context("the feed of events cannot begin anew: run it again")?;
+        let platform = &*composed.platform;
         let mut progress = Progress::of("subjects");
         let mut failures = Vec::new();
         let done = self.all(platform, &mut progress, &mut failures).await;

@@ -67,6 +67,16 @@ pub(super) const fn advice(reason: ErrorReason) -> (Retry, &'static str) {
         R::SubjectBusy | R::HashPoolBusy | R::ServerBusy | R::CallerBusy => {
             (AfterTheWait, "Send fewer requests at once.")
         }
+        R::FeedRestarted => (
+            AfterAnotherStep,
+            "Read the state of the subjects that matter, and watch without a token.",
+        ),
+        R::WatcherTooSlow => (AfterTheWait, "Go on with the last token, and read faster."),
+        R::TooManyWatchers => (AfterTheWait, "Watch with fewer instances."),
+        R::ServerStopping => (
+            AfterTheWait,
+            "Go on with the last token, at another gateway.",
+        ),
         R::StorageUnavailable => (AfterTheWait, "Send it again, with the same request id."),
         R::OutcomeUnknown => (
             AfterTheWait,

@@ -1,0 +1,154 @@
+//! The feed: the events of all subjects, in an order in which none comes late.
+//!
+//! # Why none is missed, and none out of its subject's order
+//! On PostgreSQL an event's place is the number of the transaction that wrote it. A reader takes what
+//! is below the lowest number that is still under way (`pg_snapshot_xmin`), in the same snapshot:
+//! whatever is below has been committed, and is seen, or never will be. So what commits late is not
+//! jumped over; it holds up what comes after it, which is why a transaction that stays open, in any
+//! database of the server, delays the feed.
+//!
+//! Two events of a subject are in the order of their versions. Each was written by the guard's
+//! `UPDATE` of the subject's row. A transaction gets its number with the first row that it writes or
+//! locks. Where the later event's transaction writes in one statement, that statement began with the
+//! earlier version committed, or its guard would have missed, so its number was drawn after that
+//! commit. Where it locks the subject first (`FOR UPDATE`), that is its first statement: it draws its
+//! number when it has the row, after any wait for the earlier one.
+//!
+//! SQLite has one writer, which counts.
+
+use async_trait::async_trait;
+use countersign_mfa::ports::{FeedItem, FeedPage, FeedPlace, FeedSource, StoreError};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryResult, Statement, Value};
+
+use crate::{
+    Storage,
+    dialect::Dialect,
+    entities::incarnation,
+    error::{committed_or_not, nothing_written},
+    rows,
+    storage::within,
+};
+
+/// The lowest number under way, and the events below it from a place on. Without events there is a row
+/// all the same.
+const POSTGRES: &str = "SELECT h.head, e.* FROM \
+     (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS head) AS h \
+     LEFT JOIN LATERAL (SELECT place, subject_id, version, at, caller, method, facts FROM event \
+     WHERE place >= $1 AND place < h.head ORDER BY place, subject_id, version \
+     OFFSET $2 LIMIT $3) AS e ON true";
+
+const SQLITE: &str = "SELECT h.head, e.* FROM \
+     (SELECT coalesce(max(place), 0) + 1 AS head FROM event) AS h \
+     LEFT JOIN (SELECT place, subject_id, version, at, caller, method, facts FROM event \
+     WHERE place >= $1 ORDER BY place, subject_id, version LIMIT $3 OFFSET $2) AS e ON true";
+
+/// Events of before a restore: moved to the beginning, some at a time.
+const REWIND_POSTGRES: &str = "UPDATE event SET place = 0 WHERE ctid = ANY (ARRAY(\
+     SELECT ctid FROM event WHERE place > 0 LIMIT 5000))";
+const REWIND_SQLITE: &str = "UPDATE event SET place = 0 WHERE (subject_id, version) IN \
+     (SELECT subject_id, version FROM event WHERE place > 0 LIMIT 5000)";
+
+const REBORN_POSTGRES: &str = "UPDATE incarnation SET id = uuid_send(gen_random_uuid())";
+const REBORN_SQLITE: &str = "UPDATE incarnation SET id = randomblob(16)";
+
+#[async_trait]
+impl FeedSource for Storage {
+    async fn read_feed(&self, from: Option<FeedPlace>, most: u64) -> Result<FeedPage, StoreError> {
+        // From now on: nothing is at the end of all numbers, and the head is told all the same.
+        let place = from.unwrap_or(FeedPlace {
+            place: i64::MAX,
+            within: 0,
+        });
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let sql = match self.dialect {
+            Dialect::Postgres => POSTGRES,
+            Dialect::Sqlite => SQLITE,
+        };
+        let values: [Value; 3] = [place.place.into(), place.within.into(), most.into()];
+        let statement =
+            Statement::from_sql_and_values(self.read.get_database_backend(), sql, values);
+        let read = async {
+            // First: what is read of a life that ends in between would belong to the next one.
+            let incarnation = incarnation::Entity::find().one(&self.read).await?;
+            Ok((incarnation, self.read.query_all_raw(statement).await?))
+        };
+        let (incarnation, found) = within(self.patience, read)
+            .await
+            .map_err(|error| nothing_written(&error))?;
+        let incarnation = incarnation.and_then(|row| <[u8; 16]>::try_from(row.id).ok());
+        let incarnation = incarnation.ok_or(StoreError::Inconsistent {
+            table: "incarnation",
+            column: "id",
+        })?;
+        page(incarnation, place, most, &found)
+    }
+
+    async fn begin_feed_anew(&self) -> Result<(), StoreError> {
+        let (rewind, reborn) = match self.dialect {
+            Dialect::Postgres => (REWIND_POSTGRES, REBORN_POSTGRES),
+            Dialect::Sqlite => (REWIND_SQLITE, REBORN_SQLITE),
+        };
+        loop {
+            let batch = self.write.execute_unprepared(rewind);
+            let moved = within(self.patience, batch)
+                .await
+                .map_err(|error| committed_or_not(&error))?;
+            if moved.rows_affected() == 0 {
+                break;
+            }
+        }
+        within(self.patience, self.write.execute_unprepared(reborn))
+            .await
+            .map_err(|error| committed_or_not(&error))?;
+        Ok(())
+    }
+}
+
+/// What was read. The place of an event within its number is counted from where the reading began.
+fn page(
+    incarnation: [u8; 16],
+    from: FeedPlace,
+    most: i64,
+    found: &[QueryResult],
+) -> Result<FeedPage, StoreError> {
+    let wrong = |column: &'static str| {
+        move |_: DbErr| StoreError::Inconsistent {
+            table: "event",
+            column,
+        }
+    };
+    let mut head = 0;
+    let mut items: Vec<FeedItem> = Vec::new();
+    let mut next = from;
+    for row in found {
+        head = row.try_get("", "head").map_err(wrong("place"))?;
+        let Some(place) = row.try_get("", "place").map_err(wrong("place"))? else {
+            continue;
+        };
+        let at = FeedPlace {
+            place,
+            within: if place == next.place { next.within } else { 0 },
+        };
+        next = at.next();
+        let subject: String = row.try_get("", "subject_id").map_err(wrong("subject_id"))?;
+        items.push(FeedItem {
+            at,
+            subject: rows::subject(subject)?,
+            event: rows::event_of(row).map_err(wrong("version"))?,
+        });
+    }
+    let is_last = i64::try_from(items.len()).unwrap_or(i64::MAX) < most;
+    if is_last {
+        next = FeedPlace {
+            place: head,
+            within: 0,
+        };
+    }
+    Ok(FeedPage {
+        incarnation,
+        items,
+        next,
+        head,
+        is_last,
+    })
+}
