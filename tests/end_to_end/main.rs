@@ -13,6 +13,7 @@ mod confirmed_settings;
 mod counting;
 mod crash;
 mod disabling;
+mod drain;
 mod edge;
 mod enrolment;
 mod enrolment_limits;
@@ -93,6 +94,7 @@ fn main() -> ExitCode {
     idempotency::add(&mut suite);
     races::add(&mut suite);
     crash::add(&mut suite);
+    drain::add(&mut suite);
     fail_closed::add(&mut suite);
     budgets::add(&mut suite);
     overload::add(&mut suite);
