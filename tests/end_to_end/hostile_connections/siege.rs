@@ -3,15 +3,39 @@
 use std::{fs, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use countersign_testkit::{Backend, Client, Database, GatewayProcess, Person};
+use countersign_testkit::{Backend, Client, Database, GatewayProcess, Person, v1};
 use futures::future::join_all;
+use prost::Message as _;
+use tokio::sync::Mutex;
 
-use crate::campaign::CHEAP;
+use crate::{
+    campaign::CHEAP,
+    raw::{HEADERS, Outcome, Raw, framed},
+};
 
 /// How much more memory it may hold than before, in KiB: several times what it took here.
 const MORE_MEMORY: u64 = 96 * 1024;
-/// How many calls of others are made at once.
+/// The connections of others, and how many calls they make together.
+const OTHERS: usize = 8;
 const CALLS: usize = 200;
+
+/// A method that anybody may call often.
+pub(crate) const LIST: &str = "/countersign.v1.IdentifierService/List";
+
+/// A call of it.
+pub(crate) fn list(subject: &str) -> Vec<u8> {
+    let request = v1::IdentifierServiceListRequest {
+        subject_id: subject.to_owned(),
+        ..Default::default()
+    };
+    framed(&request.encode_to_vec())
+}
+
+/// What becomes of a call that is answered.
+pub(crate) fn served() -> Outcome {
+    Outcome::Grpc("0".to_owned())
+}
+
 /// How often it is looked whether something has come true: for a minute.
 const LOOKS: u32 = 1200;
 const PAUSE: Duration = Duration::from_millis(50);
@@ -20,33 +44,37 @@ pub(crate) struct Siege {
     pub(crate) process: GatewayProcess,
     pub(crate) anna: Person,
     _database: Database,
-    clients: Vec<Client>,
+    client: Client,
+    /// Those who are to be served meanwhile.
+    others: Vec<Mutex<Raw>>,
     memory: u64,
-    files: usize,
+    sockets: usize,
 }
 
 impl Siege {
     pub(crate) async fn begin() -> Result<Self> {
         let database = Database::fresh(Backend::Sqlite).await?;
         let process = GatewayProcess::start(&database, CHEAP).await?;
-        let mut clients = Vec::new();
-        for _ in 0..4 {
-            clients.push(process.client("test").await?);
+        let client = process.client("test").await?;
+        let mut others = Vec::new();
+        for _ in 0..OTHERS {
+            others.push(Mutex::new(Raw::connect(process.endpoint()).await?));
         }
         let anna = Person::new();
-        anna.set_pin(&clients[0]).await?;
+        anna.set_pin(&client).await?;
         let mut siege = Self {
             process,
             anna,
             _database: database,
-            clients,
+            client,
+            others,
             memory: 0,
-            files: 0,
+            sockets: 0,
         };
         // Once before, so that what is made for the first calls is there.
         siege.require_others_served().await?;
         siege.memory = siege.memory()?;
-        siege.files = siege.files()?;
+        siege.sockets = siege.sockets()?;
         Ok(siege)
     }
 
@@ -55,21 +83,21 @@ impl Siege {
     }
 
     pub(crate) fn client(&self) -> &Client {
-        &self.clients[0]
+        &self.client
     }
 
-    /// That every one of many ordinary calls is answered.
+    /// That every one of many ordinary calls is answered, however slow the machine is.
     pub(crate) async fn require_others_served(&self) -> Result<()> {
-        let call = |number: usize| {
-            let client = &self.clients[number % self.clients.len()];
-            self.anna.list(client)
-        };
-        for begin in (0..CALLS).step_by(50) {
-            for answer in join_all((begin..begin + 50).map(call)).await {
-                answer.context("an ordinary call failed")?;
+        let call = list(&self.anna.subject);
+        let served = self.others.iter().map(|other| async {
+            let mut other = other.lock().await;
+            for _ in 0..CALLS / OTHERS {
+                let outcome = other.call(LIST, &HEADERS, call.clone()).await;
+                ensure!(outcome == served(), "an ordinary call: {outcome:?}");
             }
-        }
-        Ok(())
+            Ok(())
+        });
+        join_all(served).await.into_iter().collect()
     }
 
     /// That it has not taken much more memory.
@@ -80,15 +108,15 @@ impl Siege {
         Ok(())
     }
 
-    /// Waits until so many more files are open, at the least.
-    pub(crate) async fn wait_for_files(&self, more: usize) -> Result<()> {
+    /// Waits until so many more connections are open, at the least.
+    pub(crate) async fn wait_for_sockets(&self, more: usize) -> Result<()> {
         for _ in 0..LOOKS {
-            if self.files()? >= self.files + more {
+            if self.sockets()? >= self.sockets + more {
                 return Ok(());
             }
             tokio::time::sleep(PAUSE).await;
         }
-        bail!("only {} files are open", self.files()?)
+        bail!("only {} connections are open", self.sockets()?)
     }
 
     /// Waits until it has said something.
@@ -105,15 +133,15 @@ impl Siege {
     /// That it lets go of every connection but the others'.
     pub(crate) async fn require_released(&self) -> Result<()> {
         for _ in 0..LOOKS {
-            if self.files()? <= self.files {
+            if self.sockets()? <= self.sockets {
                 return Ok(());
             }
             tokio::time::sleep(PAUSE).await;
         }
         bail!(
-            "{} files are open, {} were before",
-            self.files()?,
-            self.files
+            "{} connections are open, {} were before",
+            self.sockets()?,
+            self.sockets
         )
     }
 
@@ -136,8 +164,14 @@ impl Siege {
         Ok(number.context("no VmRSS")?.parse()?)
     }
 
-    /// How many files it has open.
-    fn files(&self) -> Result<usize> {
-        Ok(fs::read_dir(format!("/proc/{}/fd", self.process.id()))?.count())
+    /// How many connections it has open. SQLite's files are none.
+    fn sockets(&self) -> Result<usize> {
+        let mut sockets = 0;
+        for file in fs::read_dir(format!("/proc/{}/fd", self.process.id()))? {
+            // One that was closed meanwhile is none.
+            let link = fs::read_link(file?.path()).unwrap_or_default();
+            sockets += usize::from(link.to_string_lossy().starts_with("socket:"));
+        }
+        Ok(sockets)
     }
 }
