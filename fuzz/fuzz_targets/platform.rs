@@ -6,8 +6,11 @@ use async_trait::async_trait;
 use countersign_gateway::{MethodRow, fuzzing};
 use countersign_keyring::{generate_file, parse_file};
 use countersign_mfa::{
-    Entropy, EntropyError, HashPool, Platform, Settings,
-    ports::{Applied, Change, LoadKey, Lock, Rows, Store, StoreError, StoredEvent},
+    Entropy, EntropyError, Feed, HashPool, Platform, Settings,
+    ports::{
+        Applied, Change, FeedPage, FeedPlace, FeedSource, LoadKey, Lock, Rows, Store, StoreError,
+        StoredEvent,
+    },
 };
 use countersign_primitives::{ExposeSecret, SubjectId};
 use countersign_security_identifiers::Binding;
@@ -18,6 +21,7 @@ use tonic::Status;
 /// A platform, and what runs its requests.
 pub(crate) struct Tried {
     platform: Arc<Platform>,
+    feed: Arc<Feed>,
     runtime: Runtime,
 }
 
@@ -34,13 +38,14 @@ impl Tried {
             .build();
         Self {
             platform: Arc::new(platform),
+            feed: Arc::new(Feed::new(Arc::new(Away))),
             runtime: runtime.unwrap(),
         }
     }
 
     /// The error that a method answers a message with: without a database there is always one.
     pub(crate) fn call(&self, row: &MethodRow, message: &[u8]) -> Status {
-        let answer = fuzzing::call(&self.platform, row.path, message);
+        let answer = fuzzing::call((&self.platform, &self.feed), row.path, message);
         let status = self.runtime.block_on(answer);
         status.unwrap_or_else(|| panic!("{} was answered without a database", row.name))
     }
@@ -90,6 +95,17 @@ impl Store for Away {
     }
 
     async fn subjects(&self, _: Option<&SubjectId>, _: u64) -> Result<Vec<SubjectId>, StoreError> {
+        away()
+    }
+}
+
+#[async_trait]
+impl FeedSource for Away {
+    async fn read_feed(&self, _: Option<FeedPlace>, _: u64) -> Result<FeedPage, StoreError> {
+        away()
+    }
+
+    async fn begin_feed_anew(&self) -> Result<(), StoreError> {
         away()
     }
 }

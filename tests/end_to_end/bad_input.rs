@@ -5,6 +5,7 @@ mod bad;
 mod baseline;
 mod free;
 mod gateway;
+mod transport;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,6 +33,11 @@ pub(crate) fn add(suite: &mut Suite) {
         &[BIN],
         "bad_input::all_that_is_bad_in_a_request_is_named_at_once",
         at_once,
+    );
+    suite.on_each_backend_with(
+        &[BIN],
+        "bad_input::what_is_no_request_is_refused_and_the_process_lives",
+        transport::refused,
     );
 }
 

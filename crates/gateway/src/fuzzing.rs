@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use countersign_mfa::Platform;
+use countersign_mfa::{Feed, Platform};
 use countersign_proto::v1::{
     backup_code_service_server::BackupCodeServiceServer,
     confirmation_service_server::ConfirmationServiceServer,
-    identifier_service_server::IdentifierServiceServer, pin_service_server::PinServiceServer,
-    totp_service_server::TotpServiceServer,
+    event_service_server::EventServiceServer, identifier_service_server::IdentifierServiceServer,
+    pin_service_server::PinServiceServer, totp_service_server::TotpServiceServer,
 };
 use http::Request;
 use http_body_util::Full;
@@ -18,8 +18,8 @@ use crate::{
     callers::Identified,
     edge,
     services::{
-        backup_code::BackupCodes, confirmation::Confirmations, identifier::Identifiers, pin::Pins,
-        totp::Totps,
+        backup_code::BackupCodes, confirmation::Confirmations, event::Events,
+        identifier::Identifiers, pin::Pins, totp::Totps,
     },
 };
 
@@ -32,7 +32,11 @@ use crate::{
     clippy::panic,
     reason = "a service without a row here would not be tried"
 )]
-pub async fn call(platform: &Arc<Platform>, path: &str, message: &[u8]) -> Option<Status> {
+pub async fn call(
+    (platform, feed): (&Arc<Platform>, &Arc<Feed>),
+    path: &str,
+    message: &[u8],
+) -> Option<Status> {
     let mut frame = vec![0];
     frame.extend(
         u32::try_from(message.len())
@@ -52,6 +56,10 @@ pub async fn call(platform: &Arc<Platform>, path: &str, message: &[u8]) -> Optio
         }
         "ConfirmationService" => {
             let server = ConfirmationServiceServer::new(Confirmations(platform));
+            server.oneshot(request).await
+        }
+        "EventService" => {
+            let server = EventServiceServer::new(Events(Arc::clone(feed)));
             server.oneshot(request).await
         }
         "IdentifierService" => {

@@ -5,12 +5,13 @@ use std::{
     io::Write as _,
     net::SocketAddr,
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
 
 use anyhow::{Context, Result, bail, ensure};
 use countersign_client::Client;
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::{Database, free_port};
@@ -172,6 +173,30 @@ impl GatewayProcess {
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Tells it to stop, as an operator does.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn terminate(&self) -> Result<()> {
+        let id = i32::try_from(self.child.id())?;
+        let id = Pid::from_raw(id).context("no process id")?;
+        Ok(kill_process(id, Signal::TERM)?)
+    }
+
+    /// Waits until it has ended.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub async fn wait(&mut self) -> Result<ExitStatus> {
+        for _ in 0..600 {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        bail!("the gateway does not end: {}", self.log())
     }
 
     /// Ends it at once, as if the machine had failed.

@@ -1,4 +1,5 @@
-//! How many requests may be under way to us, and how long one may take to arrive.
+//! How many requests may be under way to us, how long one may take to arrive, and that it is one of
+//! gRPC at all.
 
 use std::{
     error::Error,
@@ -8,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use http::{Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE};
 use http_body::{Frame, SizeHint};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -20,8 +21,8 @@ use tower::{Layer, Service};
 use crate::{edge::refuse, status};
 
 /// The most requests that may be under way to us: begun, and not read to their end. Each can hold
-/// the memory of the largest request, so all of them hold 32 MiB.
-const MAX_ARRIVING: usize = 512;
+/// the memory of the largest request, so all of them hold 64 MiB.
+const MAX_ARRIVING: usize = 1024;
 
 /// The longest that a request may take to arrive, from its headers on. It is one message of a few
 /// hundred bytes, sent at once.
@@ -75,6 +76,9 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
+        if !is_grpc(request.headers()) {
+            return Box::pin(async { Ok(unsupported()) });
+        }
         // Reflection's requests are streams that stay open; it is for development.
         if request.uri().path().starts_with("/grpc.reflection.") {
             return Box::pin(self.inner.call(request.map(Body::new)));
@@ -92,6 +96,22 @@ where
         });
         Box::pin(self.inner.call(arriving))
     }
+}
+
+/// Whether a request says that it is one of gRPC, with messages of protobuf. The transport does not
+/// look, and would answer what a form in a browser sends.
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let rest = content_type.and_then(|name| name.strip_prefix(b"application/grpc"));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+proto") || rest[0] == b';')
+}
+
+/// The answer to what is not: 415, so that nobody takes it for an answer who knows no gRPC.
+fn unsupported() -> Response<Body> {
+    let text = "the content type must be application/grpc";
+    let mut response = status::with_details(&Status::invalid_argument(text)).into_http();
+    *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    response
 }
 
 /// A request that has to arrive in time. Its place is free when it was read, or given up.
