@@ -39,6 +39,11 @@ pub(crate) fn add(suite: &mut Suite) {
         "postgres::observe_metrics::what_waits_and_what_is_refused_is_seen",
         full,
     );
+    suite.with(
+        &[BIN, POSTGRES],
+        "postgres::observe_metrics::a_request_that_its_caller_gives_up_is_counted_and_logged",
+        given_up,
+    );
 }
 
 /// A gateway that is counted, and its page.
@@ -65,6 +70,16 @@ impl Counted {
         let (status, page) = page(self.port, "/metrics").await?;
         ensure!(status == 200);
         read(&page)
+    }
+
+    /// Waits until so many requests are being answered.
+    async fn in_flight(&self, count: usize) -> Result<()> {
+        wait_for("the requests inside", async || {
+            let in_flight = self.series().await?;
+            let in_flight = in_flight.get("countersign_requests_in_flight")?;
+            Ok((in_flight == f64::from(u32::try_from(count)?)).then_some(()))
+        })
+        .await
     }
 }
 
@@ -424,15 +439,7 @@ async fn full() -> Result<()> {
     create().await??;
     proxy.fall_silent();
     let inside: Vec<_> = (0..ROOM).map(|_| create()).collect();
-    let in_flight = async |count: usize| {
-        wait_for("the requests inside", async || {
-            let in_flight = gateway.series().await?;
-            let in_flight = in_flight.get("countersign_requests_in_flight")?;
-            Ok((in_flight == f64::from(u32::try_from(count)?)).then_some(()))
-        })
-        .await
-    };
-    in_flight(ROOM).await?;
+    gateway.in_flight(ROOM).await?;
     for _ in 0..10 {
         let answer = create().await?;
         refused(answer, Code::ResourceExhausted, "SERVER_BUSY")?;
@@ -447,12 +454,35 @@ async fn full() -> Result<()> {
         let is_away = |status: &Status| status.code() == Code::Unavailable;
         ensure!(answer.as_ref().err().is_none_or(is_away), "{answer:?}");
     }
-    in_flight(0).await?;
+    gateway.in_flight(0).await?;
     create().await??;
     let series = gateway.series().await?;
     ensure!(series.get("countersign_database_connections_busy")? == 0.0);
     ensure!(series.get("countersign_database_connections_open")? >= 1.0);
     let waits = series.get("countersign_database_wait_seconds_count{work=\"load\"}")?;
     ensure!(waits >= 2.0, "{waits}");
+    Ok(())
+}
+
+async fn given_up() -> Result<()> {
+    let database = Database::fresh(Backend::Postgres).await?;
+    let proxy = Proxy::start(database.server()?).await?;
+    let url = database.url_via(proxy.address())?;
+    let gateway = Counted::start(&database, &url, "").await?;
+    proxy.fall_silent();
+    let client = gateway.client.clone();
+    let asking = tokio::spawn(async move { Person::new().create(&client, login()).await });
+    gateway.in_flight(1).await?;
+    asking.abort();
+    gateway.in_flight(0).await?;
+    let series = gateway.series().await?;
+    let metric = "countersign_requests_total";
+    let given_up = "method=ConfirmationService.Create,caller=host-system,code=CANCELLED 1";
+    same(metric, series.of(metric), &[given_up])?;
+    let log = gateway.process.log();
+    let line = log.lines().find(|line| line.contains("given up"));
+    let line = line.context("a line")?;
+    ensure!(line.contains("INFO request{request.id="), "{line}");
+    ensure!(line.contains("rpc.code=\"CANCELLED\""), "{line}");
     Ok(())
 }
