@@ -41,6 +41,7 @@ mod observe;
 mod observe_health;
 mod observe_log;
 mod observe_metrics;
+mod observe_page;
 mod observe_traces;
 mod operators;
 mod overload;

@@ -1,9 +1,12 @@
 //! The health protocol of gRPC, and the pages that say the same.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use countersign_testkit::{
     BIN, Backend, Database, GatewayProcess, POSTGRES, Person, Proxy, free_port,
 };
+use tokio::time::timeout;
 use tokio_stream::StreamExt as _;
 use tonic::{Code, Streaming, transport::Channel};
 use tonic_health::pb::{
@@ -31,6 +34,9 @@ pub(crate) fn add(suite: &mut Suite) {
     );
 }
 
+/// More than it takes to find out that the database is silent.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 async fn watch(
     health: &mut HealthClient<Channel>,
     service: &str,
@@ -42,7 +48,8 @@ async fn watch(
 
 /// What a watcher is told next; nothing at the end.
 async fn told(watch: &mut Streaming<HealthCheckResponse>) -> Result<Option<ServingStatus>> {
-    let next = watch.next().await.transpose()?;
+    let next = timeout(PATIENCE, watch.next()).await.context("silence")?;
+    let next = next.transpose()?;
     Ok(next.map(|answer| answer.status()))
 }
 
@@ -127,7 +134,7 @@ async fn watched() -> Result<()> {
     }
     ready(503, "stopping").await?;
     refused(held.await?, Code::Unavailable, "STORAGE_UNAVAILABLE")?;
-    proxy.speak_again();
+    // The database is still silent: its connections cannot be closed as they should.
     wait_for("the end", async || {
         Ok(gateway
             .log()

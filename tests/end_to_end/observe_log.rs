@@ -318,7 +318,10 @@ const PANIC: &str = "panic";
 #[async_trait]
 impl Store for Panics {
     async fn load(&self, key: &LoadKey) -> Result<Rows, StoreError> {
-        assert!(key.subject.as_str() != PANIC, "as it was asked to");
+        if key.subject.as_str() == PANIC {
+            // As `panic!`, and with nothing printed.
+            std::panic::resume_unwind(Box::new("as it was asked to"));
+        }
         self.0.load(key).await
     }
     async fn apply(&self, change: Change) -> Result<Applied, StoreError> {

@@ -1,6 +1,6 @@
 //! The page for Prometheus: the numbers are what was done, and tell of nobody.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
 use countersign_testkit::{
@@ -14,6 +14,7 @@ use crate::{
     campaign::{CHEAP, enrolled, gives_code, login},
     harness::Suite,
     observe::{bare, list, page, wait_for},
+    observe_page::{Series, read},
     world::refused,
 };
 
@@ -38,6 +39,11 @@ pub(crate) fn add(suite: &mut Suite) {
         &[BIN, POSTGRES],
         "postgres::observe_metrics::what_waits_and_what_is_refused_is_seen",
         full,
+    );
+    suite.with(
+        &[BIN, POSTGRES],
+        "postgres::observe_metrics::a_request_that_its_caller_gives_up_is_counted_and_logged",
+        given_up,
     );
 }
 
@@ -66,116 +72,16 @@ impl Counted {
         ensure!(status == 200);
         read(&page)
     }
-}
 
-/// What a page has: each series with its value.
-#[derive(Debug)]
-struct Series(BTreeMap<String, f64>);
-
-impl Series {
-    fn get(&self, series: &str) -> Result<f64> {
-        let value = self.0.get(series).copied();
-        value.with_context(|| format!("there is no {series}"))
+    /// Waits until so many requests are being answered.
+    async fn in_flight(&self, count: usize) -> Result<()> {
+        wait_for("the requests inside", async || {
+            let in_flight = self.series().await?;
+            let in_flight = in_flight.get("countersign_requests_in_flight")?;
+            Ok((in_flight == f64::from(u32::try_from(count)?)).then_some(()))
+        })
+        .await
     }
-
-    /// The series of a metric that are not zero, as `labels value`.
-    fn of(&self, metric: &str) -> BTreeSet<String> {
-        let start = format!("{metric}{{");
-        let series = self.0.iter().filter(|(_, value)| **value != 0.0);
-        series
-            .filter_map(|(name, value)| {
-                let labels = name.strip_prefix(&start)?.strip_suffix('}')?;
-                Some(format!("{} {value}", labels.replace('"', "")))
-            })
-            .collect()
-    }
-}
-
-/// Reads a page as Prometheus does, and more strictly: each metric has its help and its type before
-/// its series, no series comes twice, and the buckets of a histogram only grow.
-fn read(page: &str) -> Result<Series> {
-    let mut series = BTreeMap::new();
-    let (mut helped, mut typed) = (BTreeSet::new(), BTreeMap::new());
-    for line in page.lines().filter(|line| !line.is_empty()) {
-        if let Some(help) = line.strip_prefix("# HELP ") {
-            let (metric, text) = help.split_once(' ').context("a text")?;
-            ensure!(text.ends_with('.'), "{line}");
-            ensure!(helped.insert(metric.to_owned()), "twice: {line}");
-        } else if let Some(kind) = line.strip_prefix("# TYPE ") {
-            let (metric, kind) = kind.split_once(' ').context("a type")?;
-            ensure!(helped.contains(metric), "no help: {line}");
-            ensure!(["counter", "gauge", "histogram"].contains(&kind), "{line}");
-            ensure!((kind == "counter") == metric.ends_with("_total"), "{line}");
-            let again = typed.insert(metric.to_owned(), kind.to_owned());
-            ensure!(again.is_none(), "twice: {line}");
-        } else {
-            let (name, value) = line.rsplit_once(' ').context("a value")?;
-            let value: f64 = value.parse()?;
-            ensure!(value >= 0.0, "{line}");
-            let metric = well_formed(name)?;
-            let of_histogram = ["_bucket", "_sum", "_count"]
-                .into_iter()
-                .filter_map(|suffix| metric.strip_suffix(suffix))
-                .any(|metric| typed.get(metric).is_some_and(|kind| kind == "histogram"));
-            let is_plain = typed.get(metric).is_some_and(|kind| kind != "histogram");
-            ensure!(is_plain || of_histogram, "no type: {line}");
-            let again = series.insert(name.to_owned(), value);
-            ensure!(again.is_none(), "twice: {line}");
-        }
-    }
-    let has_series = |metric: &String| {
-        let starts = |name: &String| name.starts_with(metric.as_str());
-        series.keys().any(starts)
-    };
-    ensure!(typed.keys().all(has_series), "{typed:?}");
-    buckets_grow(page, &series)?;
-    Ok(Series(series))
-}
-
-/// The name of a series' metric, if its labels are right.
-fn well_formed(series: &str) -> Result<&str> {
-    let is_name = |name: &str| {
-        let fit = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-        !name.is_empty() && name.bytes().all(fit)
-    };
-    let (metric, labels) = match series.split_once('{') {
-        None => (series, None),
-        Some((metric, rest)) => (metric, Some(rest.strip_suffix('}').context("an end")?)),
-    };
-    ensure!(
-        is_name(metric) && metric.starts_with("countersign_"),
-        "{series}"
-    );
-    for label in labels.into_iter().flat_map(|labels| labels.split(',')) {
-        let (name, value) = label.split_once('=').context("a label")?;
-        let value = value
-            .strip_prefix('"')
-            .and_then(|value| value.strip_suffix('"'));
-        let value = value.context("quotes")?;
-        let is_plain = !value.contains(['"', '\\', '\n', '{', '}']);
-        ensure!(is_name(name) && is_plain, "{series}");
-    }
-    Ok(metric)
-}
-
-fn buckets_grow(page: &str, series: &BTreeMap<String, f64>) -> Result<()> {
-    let mut last = ("", 0.0);
-    for line in page.lines().filter(|line| line.contains("_bucket{")) {
-        let (name, value) = line.rsplit_once(' ').context("a value")?;
-        let (of, bound) = name.rsplit_once("le=").context("a bound")?;
-        let value: f64 = value.parse()?;
-        ensure!(of != last.0 || value >= last.1, "{line}");
-        if bound == "\"+Inf\"}" {
-            let count = of.replace("_bucket{", "_count{");
-            let count = match count.trim_end_matches(',') {
-                none if none.ends_with('{') => none.trim_end_matches('{').to_owned(),
-                some => format!("{some}}}"),
-            };
-            ensure!(series.get(&count) == Some(&value), "{line}");
-        }
-        last = (of, value);
-    }
-    Ok(())
 }
 
 fn set(expected: &[&str]) -> BTreeSet<String> {
@@ -424,15 +330,7 @@ async fn full() -> Result<()> {
     create().await??;
     proxy.fall_silent();
     let inside: Vec<_> = (0..ROOM).map(|_| create()).collect();
-    let in_flight = async |count: usize| {
-        wait_for("the requests inside", async || {
-            let in_flight = gateway.series().await?;
-            let in_flight = in_flight.get("countersign_requests_in_flight")?;
-            Ok((in_flight == f64::from(u32::try_from(count)?)).then_some(()))
-        })
-        .await
-    };
-    in_flight(ROOM).await?;
+    gateway.in_flight(ROOM).await?;
     for _ in 0..10 {
         let answer = create().await?;
         refused(answer, Code::ResourceExhausted, "SERVER_BUSY")?;
@@ -447,12 +345,35 @@ async fn full() -> Result<()> {
         let is_away = |status: &Status| status.code() == Code::Unavailable;
         ensure!(answer.as_ref().err().is_none_or(is_away), "{answer:?}");
     }
-    in_flight(0).await?;
+    gateway.in_flight(0).await?;
     create().await??;
     let series = gateway.series().await?;
     ensure!(series.get("countersign_database_connections_busy")? == 0.0);
     ensure!(series.get("countersign_database_connections_open")? >= 1.0);
     let waits = series.get("countersign_database_wait_seconds_count{work=\"load\"}")?;
     ensure!(waits >= 2.0, "{waits}");
+    Ok(())
+}
+
+async fn given_up() -> Result<()> {
+    let database = Database::fresh(Backend::Postgres).await?;
+    let proxy = Proxy::start(database.server()?).await?;
+    let url = database.url_via(proxy.address())?;
+    let gateway = Counted::start(&database, &url, "").await?;
+    proxy.fall_silent();
+    let client = gateway.client.clone();
+    let asking = tokio::spawn(async move { Person::new().create(&client, login()).await });
+    gateway.in_flight(1).await?;
+    asking.abort();
+    gateway.in_flight(0).await?;
+    let series = gateway.series().await?;
+    let metric = "countersign_requests_total";
+    let given_up = "method=ConfirmationService.Create,caller=host-system,code=CANCELLED 1";
+    same(metric, series.of(metric), &[given_up])?;
+    let log = gateway.process.log();
+    let line = log.lines().find(|line| line.contains("given up"));
+    let line = line.context("a line")?;
+    ensure!(line.contains("INFO request{request.id="), "{line}");
+    ensure!(line.contains("rpc.code=\"CANCELLED\""), "{line}");
     Ok(())
 }

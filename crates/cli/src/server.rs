@@ -8,6 +8,7 @@ use tokio::{
     net::TcpListener,
     runtime::Runtime,
     signal::unix::{Signal, SignalKind, signal},
+    time::timeout,
 };
 
 use crate::{
@@ -17,6 +18,10 @@ use crate::{
 
 /// The exit status of a program that a second Ctrl-C ends: 128 and the number of SIGINT.
 const INTERRUPTED: i32 = 130;
+
+/// How long closing the connections to the database may take: one that has fallen silent would keep
+/// the program for ever.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// Runs a command that waits for things.
 pub(crate) fn block_on<T>(command: impl Future<Output = Result<T>>) -> Result<T> {
@@ -59,7 +64,9 @@ pub(crate) async fn serve(
         shown = pages => shown,
         () = composed.keep_swept(confirmations_kept) => Ok(()),
     };
-    composed.close().await;
+    if timeout(GOODBYE, composed.close()).await.is_err() {
+        tracing::warn!("the database does not answer: its connections are left as they are");
+    }
     served?;
     tracing::info!("countersign has stopped");
     Ok(())

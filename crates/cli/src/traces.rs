@@ -122,7 +122,7 @@ impl<E> Discreet<E> {
         }
         *said = Some(Instant::now());
         tracing::warn!(
-            traces.lost = self.lost.swap(0, Ordering::Relaxed),
+            spans.lost = self.lost.swap(0, Ordering::Relaxed),
             error = %error,
             "the collector takes no traces"
         );

@@ -36,6 +36,8 @@ const WAITS: [f64; 10] = [
     0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 2.5,
 ];
 
+const IN_FLIGHT: &str = "countersign_requests_in_flight";
+
 /// Reasons of errors that say that there was no room.
 const NO_ROOM: [(&str, &str); 4] = [
     ("SERVER_BUSY", "server_busy"),
@@ -71,6 +73,7 @@ impl Metrics {
         let page = builder().map_err(MetricsError)?;
         describe();
         gauge!("countersign_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+        gauge!(IN_FLIGHT).set(0.0);
         for (_, reason) in NO_ROOM {
             counter!("countersign_requests_refused_total", "reason" => reason).absolute(0);
         }
@@ -82,7 +85,7 @@ impl Metrics {
 
     /// Counts a request that has come, until what is returned is dropped.
     pub(crate) fn came() -> InFlight {
-        let gauge = gauge!("countersign_requests_in_flight");
+        let gauge = gauge!(IN_FLIGHT);
         gauge.increment(1.0);
         InFlight(gauge)
     }
@@ -163,11 +166,7 @@ fn describe() {
         Unit::Seconds,
         "From when a request came until it was answered; streams are left out."
     );
-    describe_gauge!(
-        "countersign_requests_in_flight",
-        Unit::Count,
-        "Requests that are being answered."
-    );
+    describe_gauge!(IN_FLIGHT, Unit::Count, "Requests that are being answered.");
     describe_counter!(
         "countersign_requests_refused_total",
         Unit::Count,

@@ -130,19 +130,17 @@ impl Open {
                 )
             };
         }
-        match (fault(code), &self.target) {
-            (Fault::Ours, _) => line!(error, "a request failed"),
-            (Fault::Passing, _) => line!(warn, "a request failed"),
-            (Fault::Callers, Target::Standard(_)) if self.target.is_stream() => {
-                line!(debug, "a stream has ended");
-            }
-            (Fault::Callers, _) => line!(info, "a request was refused"),
-            (Fault::Nobodys, Target::Standard(_)) if self.target.is_stream() => {
-                line!(debug, "a stream has ended");
-            }
-            (Fault::Nobodys, Target::Standard(_)) => line!(debug, "a request was answered"),
-            (Fault::Nobodys, _) if self.target.is_stream() => line!(info, "a stream has ended"),
-            (Fault::Nobodys, _) => line!(info, "a request was answered"),
+        let is_standard = matches!(self.target, Target::Standard(_));
+        let is_given_up = code == Code::Cancelled;
+        match fault(code) {
+            Fault::Ours => line!(error, "a request failed"),
+            Fault::Passing => line!(warn, "a request failed"),
+            Fault::Callers if !is_given_up => line!(info, "a request was refused"),
+            _ if self.target.is_stream() && is_standard => line!(debug, "a stream has ended"),
+            _ if self.target.is_stream() => line!(info, "a stream has ended"),
+            Fault::Callers => line!(info, "a request was given up"),
+            Fault::Nobodys if is_standard => line!(debug, "a request was answered"),
+            Fault::Nobodys => line!(info, "a request was answered"),
         }
     }
 }

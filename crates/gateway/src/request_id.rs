@@ -60,6 +60,14 @@ mod tests {
     }
 
     #[test]
+    fn no_header_holds_the_end_of_a_line() {
+        for end in [b"a\r\nb".as_slice(), b"a\nb", b"a\rb", b"a\0b"] {
+            HeaderValue::from_bytes(end).unwrap_err();
+            assert!(!is_fit(end));
+        }
+    }
+
+    #[test]
     fn any_other_is_replaced_by_one_that_is_drawn() {
         let too_long = [b'x'; LONGEST + 1];
         let others: [&[&[u8]]; 12] = [

@@ -100,6 +100,7 @@ async fn an_erasure_leaves_the_history_without_the_person(db: &TestDb) {
 async fn an_erasure_goes_through_every_event(db: &TestDb) {
     fill(db, "anna").await;
     let old = (1000..2300).map(|version| event::ActiveModel {
+        place: Set(version),
         subject_id: Set("anna".to_owned()),
         version: Set(version),
         at: Set(0),
