@@ -38,7 +38,10 @@ pub use callers::{
     Share, methods_of,
 };
 pub use methods::{METHODS, MethodLimits, MethodRow};
-pub use tls::{SpiffeId, SpiffeIdError, Tls, TlsError, TlsFiles, TlsVersion, TrustDomain};
+pub use tls::{
+    BundleFound, ChainFound, Life, SpiffeId, SpiffeIdError, Tls, TlsError, TlsExamination,
+    TlsFiles, TlsVersion, TrustDomain, Vouched,
+};
 
 use crate::{
     callers::Admission,

@@ -6,7 +6,7 @@
 //! is one statement there is several here.
 
 pub(crate) mod postgres;
-mod sqlite;
+pub(crate) mod sqlite;
 mod warm;
 
 use std::time::Duration;
