@@ -215,7 +215,9 @@ impl Config {
     fn extract(text: &str) -> Result<Self> {
         let figment =
             Figment::from(Toml::string(text)).merge(Env::prefixed(ENVIRONMENT).split("__"));
-        figment.extract().map_err(|error| Error::msg(explained(&error)))
+        figment
+            .extract()
+            .map_err(|error| Error::msg(explained(&error)))
     }
 
     /// With relative paths taken from `folder`, and the policy read; and what does not go.
