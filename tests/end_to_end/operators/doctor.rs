@@ -147,6 +147,16 @@ impl Installation {
         Ok(fs::write(self.path("countersign.toml"), text)?)
     }
 
+    /// Everything that is stored. A dump has a random word in two of its lines.
+    fn stored(&self) -> Result<Vec<u8>> {
+        let dump = self.database.dump()?;
+        let lines = dump.split(|byte| *byte == b'\n');
+        let is_random =
+            |line: &[u8]| line.starts_with(b"\\restrict") || line.starts_with(b"\\unrestrict");
+        let lines: Vec<&[u8]> = lines.filter(|line| !is_random(line)).collect();
+        Ok(lines.concat())
+    }
+
     /// Gives the gateway this certificate and key.
     fn present(&self, own: &Credentials) -> Result<()> {
         fs::write(self.path("gateway.pem"), &own.chain)?;
@@ -207,7 +217,7 @@ fn private(path: &Path) -> Result<()> {
 
 async fn sound(backend: Backend) -> Result<()> {
     let here = Installation::new(backend).await?;
-    let before = here.database.dump()?;
+    let before = here.stored()?;
     let said = here.doctor()?;
     said.require_wrong(&[])?;
     ensure!(said.checks("warning").is_empty(), "{}", said.all);
@@ -218,7 +228,7 @@ async fn sound(backend: Backend) -> Result<()> {
     said.require("methods", "ok", &["nobody may call BackupCodeService"])?;
     let noted = here.database.query("SELECT count(*) FROM key_check")?;
     ensure!(noted == "0", "{noted} keys were noted");
-    ensure!(here.database.dump()? == before, "the database has changed");
+    ensure!(here.stored()? == before, "the database has changed");
     if backend == Backend::Sqlite {
         let names = fs::read_dir(here.database.folder())?.count();
         ensure!(names == 1, "{names} files lie beside the database");

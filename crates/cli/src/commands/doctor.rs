@@ -129,8 +129,12 @@ async fn examine_database(
         }
         Engine::Sqlite(file) => {
             report.extend(database::sqlite(file, &place));
-            let folder = file.file.parent().and_then(mode);
-            report.extend(files::database_modes(&file.file, mode(&file.file), folder));
+            let folder = files::folder_of(&file.file);
+            report.extend(files::database_modes(
+                &file.file,
+                mode(&file.file),
+                mode(folder),
+            ));
         }
     }
     report.push(database::schema(&found.schema, path));

@@ -118,7 +118,7 @@ pub(super) fn database_modes(path: &Path, file: Option<u32>, folder: Option<u32>
     if let Some(mode) = folder
         && mode & OTHERS_WRITE != 0
     {
-        let folder = path.parent().unwrap_or(Path::new(".")).display();
+        let folder = folder_of(path).display();
         lines.push(Line::warning(
             "database folder's mode",
             format!("{mode:o}: others may put another file in the place of the database"),
@@ -126,6 +126,14 @@ pub(super) fn database_modes(path: &Path, file: Option<u32>, folder: Option<u32>
         ));
     }
     lines
+}
+
+/// The folder that a file lies in.
+pub(super) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
 }
 
 #[cfg(test)]
@@ -178,5 +186,7 @@ mod tests {
         let open = database_modes(path, Some(0o600), Some(0o775));
         assert_eq!(open[1].status, Warning);
         assert_eq!(open[1].advice.as_deref(), Some("run `chmod go-w data`"));
+        let here = database_modes(Path::new("x.db"), None, Some(0o777));
+        assert_eq!(here[0].advice.as_deref(), Some("run `chmod go-w .`"));
     }
 }
