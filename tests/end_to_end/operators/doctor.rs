@@ -219,6 +219,12 @@ async fn sound(backend: Backend) -> Result<()> {
     let here = Installation::new(backend).await?;
     let before = here.stored()?;
     let said = here.doctor()?;
+    // Before anybody else opens it: whoever may write folds the log into the file.
+    if backend == Backend::Sqlite {
+        let names = fs::read_dir(here.database.folder())?.count();
+        ensure!(names == 1, "{names} files are where the database was alone");
+    }
+    ensure!(here.stored()? == before, "the database has changed");
     said.require_wrong(&[])?;
     ensure!(said.checks("warning").is_empty(), "{}", said.all);
     said.require("database keys", "ok", &["first start"])?;
@@ -228,11 +234,6 @@ async fn sound(backend: Backend) -> Result<()> {
     said.require("methods", "ok", &["nobody may call BackupCodeService"])?;
     let noted = here.database.query("SELECT count(*) FROM key_check")?;
     ensure!(noted == "0", "{noted} keys were noted");
-    ensure!(here.stored()? == before, "the database has changed");
-    if backend == Backend::Sqlite {
-        let names = fs::read_dir(here.database.folder())?.count();
-        ensure!(names == 1, "{names} files lie beside the database");
-    }
 
     // While a gateway serves, whose database has seen other keys than those of this file.
     let gateway = GatewayProcess::start(&here.database, "").await?;
