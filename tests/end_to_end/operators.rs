@@ -1,6 +1,7 @@
 //! What operators do beside unlocking: take apps over, make a restored database safe, erase people.
 
 mod commands;
+mod doctor;
 mod erase;
 mod import;
 mod restore;
@@ -16,4 +17,5 @@ pub(crate) fn add(suite: &mut Suite) {
     restore::add(suite);
     erase::add(suite);
     commands::add(suite);
+    doctor::add(suite);
 }

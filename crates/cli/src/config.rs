@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 use countersign_gateway as gateway;
 use countersign_mfa::Settings;
 use countersign_primitives::{ExposeSecret, HashCost, SecretString, ThrottleRules};
@@ -174,26 +174,74 @@ impl Config {
 
     /// Reads the text of a file, whose relative paths start at `folder`.
     fn parse(text: &str, folder: &Path) -> Result<Self> {
-        let figment =
-            Figment::from(Toml::string(text)).merge(Env::prefixed(ENVIRONMENT).split("__"));
-        let mut config: Self = match figment.extract() {
-            Ok(config) => config,
-            Err(error) => bail!(explained(&error)),
-        };
+        let config = Self::extract(text)?;
         let violations = config.violations();
         if !violations.is_empty() {
             bail!(violations.join("\n  "));
         }
+        let (config, faults) = config.complete(folder);
+        match faults.into_iter().next() {
+            Some(fault) => Err(fault),
+            None => Ok(config),
+        }
+    }
+
+    /// Reads as much as can be read of a file, the environment and the policy file, and says
+    /// everything that is wrong with them.
+    pub(crate) fn examine(path: &Path) -> (Option<Self>, Vec<Error>) {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) => {
+                let what = format!("the configuration {} cannot be read", path.display());
+                return (None, vec![Error::new(error).context(what)]);
+            }
+        };
+        let config = match Self::extract(&text) {
+            Ok(config) => config,
+            Err(error) => return (None, vec![error]),
+        };
+        let mut wrong: Vec<Error> = config.violations().into_iter().map(Error::msg).collect();
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let (config, faults) = config.complete(folder);
+        wrong.extend(faults);
+        (Some(config), wrong)
+    }
+
+    /// The variables of the environment that take precedence over a file. Not what they hold.
+    pub(crate) fn variables() -> Vec<String> {
+        let names = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
+        let mut names: Vec<String> = names
+            .filter(|name| name.to_uppercase().starts_with(ENVIRONMENT))
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// What a text and the environment say, unchecked.
+    fn extract(text: &str) -> Result<Self> {
+        let figment =
+            Figment::from(Toml::string(text)).merge(Env::prefixed(ENVIRONMENT).split("__"));
+        figment
+            .extract()
+            .map_err(|error| Error::msg(explained(&error)))
+    }
+
+    /// With relative paths taken from `folder`, and the policy read; and what does not go.
+    fn complete(mut self, folder: &Path) -> (Self, Vec<Error>) {
+        let config = &mut self;
+        let mut faults = Vec::new();
         config.throttle.warn_at = Some(config.throttle.warnings());
         config.limits.caller_requests_at_once = Some(config.limits.share());
-        config.keys.file = folder.join(&config.keys.file);
-        config.policy.read(folder)?;
+        config.keys.file = from(folder, &config.keys.file);
+        faults.extend(config.policy.read(folder).err());
         if let Some(tls) = &mut config.tls {
             tls.resolve(folder);
         }
-        let url = database_url::resolved(config.database.url.expose_secret(), folder)?;
-        config.database.url = SecretString::from(url);
-        Ok(config)
+        match database_url::resolved(config.database.url.expose_secret(), folder) {
+            Ok(url) => config.database.url = SecretString::from(url),
+            Err(error) => faults.push(error),
+        }
+        (self, faults)
     }
 
     /// What the use cases take from it.
@@ -280,6 +328,14 @@ impl Throttle {
     fn warnings(&self) -> [u32; 2] {
         self.warn_at.unwrap_or([self.cap / 2, self.cap * 4 / 5])
     }
+}
+
+/// A path that starts at a folder. None stays none.
+fn from(folder: &Path, path: &Path) -> PathBuf {
+    if path.as_os_str().is_empty() {
+        return PathBuf::new();
+    }
+    folder.join(path)
 }
 
 const fn hours(count: u32) -> Duration {

@@ -93,20 +93,40 @@ fn replace_with(path: &Path, text: &str, mode: u32) -> Result<()> {
 
 /// Reads a key file that nobody but its owner can read.
 pub(crate) fn read_keys(path: &Path) -> Result<Keyring> {
+    let file = open_keys(path)?;
+    require_private(path, "600")?;
+    parse_keys(file, path)
+}
+
+/// Reads a key file, whoever can read it beside us: to look at, not to seal with.
+pub(crate) fn look_at_keys(path: &Path) -> Result<Keyring> {
+    parse_keys(open_keys(path)?, path)
+}
+
+fn open_keys(path: &Path) -> Result<fs::File> {
     let shown = path.display();
-    let mut file = match fs::File::open(path) {
+    match fs::File::open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => bail!(
             "there is no key file {shown}: bring the one that belongs to the database or, for a \
              new database, run `countersign keys init {shown}`"
         ),
-        opened => opened.with_context(|| format!("the key file {shown} cannot be opened"))?,
-    };
-    require_private(path, "600")?;
+        opened => opened.with_context(|| format!("the key file {shown} cannot be opened")),
+    }
+}
+
+fn parse_keys(mut file: fs::File, path: &Path) -> Result<Keyring> {
+    let shown = path.display();
     let mut text = String::new();
     file.read_to_string(&mut text)
         .with_context(|| format!("the key file {shown} cannot be read"))?;
     let text = SecretString::from(text);
     parse_file(text.expose_secret()).with_context(|| format!("the key file {shown} is of no use"))
+}
+
+/// The rights to a file or folder; `None` where it is not there.
+pub(crate) fn mode(path: &Path) -> Option<u32> {
+    let metadata = fs::metadata(path).ok()?;
+    Some(metadata.permissions().mode() & 0o777)
 }
 
 /// That neither group nor others have any right to a file or folder.

@@ -19,8 +19,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    admin::Admin, callers::Callers, certs::Certs, config::Config, demo::Demo, dev::Dev, keys::Keys,
-    migrate::Migrate, policy::Policy, serve::Serve,
+    admin::Admin, callers::Callers, certs::Certs, config::Config, demo::Demo, dev::Dev,
+    doctor::Doctor, keys::Keys, migrate::Migrate, policy::Policy, serve::Serve,
 };
 
 /// Countersign confirms logins and withdrawals with a second factor.
@@ -43,9 +43,10 @@ In production:
   countersign policy show                what each operation has to be confirmed with
   countersign config check --config countersign.toml
   countersign migrate --config countersign.toml
+  countersign doctor --config countersign.toml   what is wrong, and what to do about it
   countersign serve --config countersign.toml
 
-Exit status: 0 done, 1 failed, 2 wrong usage, 3 done in part (`admin import-totp`, `admin
+Exit status: 0 done, 1 failed (`doctor`: something is wrong), 2 wrong usage, 3 done in part (`admin import-totp`, `admin
 after-restore`). `countersign help COMMAND` says more of each."
 )]
 struct Arguments {
@@ -59,6 +60,7 @@ enum Command {
     Demo(Demo),
     Serve(Serve),
     Migrate(Migrate),
+    Doctor(Doctor),
     Config(Config),
     Callers(Callers),
     Certs(Certs),
@@ -84,6 +86,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo(demo) => server::block_on(demo.run())?,
         Command::Serve(serve) => server::block_on(serve.run())?,
         Command::Migrate(migrate) => server::block_on(migrate.run())?,
+        Command::Doctor(doctor) => return server::block_on(doctor.run()),
         Command::Config(config) => config.run()?,
         Command::Callers(callers) => callers.run()?,
         Command::Certs(certs) => certs.run()?,

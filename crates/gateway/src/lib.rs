@@ -51,7 +51,10 @@ pub use health::{Health, HealthState};
 pub use methods::{METHODS, MethodLimits, MethodRow};
 pub use metrics::{Metrics, MetricsError};
 pub use pages::{Pages, serve_pages};
-pub use tls::{SpiffeId, SpiffeIdError, Tls, TlsError, TlsFiles, TlsVersion, TrustDomain};
+pub use tls::{
+    BundleFound, ChainFound, Life, SpiffeId, SpiffeIdError, Tls, TlsError, TlsExamination,
+    TlsFiles, TlsVersion, TrustDomain, Vouched,
+};
 
 use crate::{
     callers::Admission,

@@ -5,6 +5,7 @@
 //! connections have the new ones, and those that the new bundles do not vouch for are cut at once.
 
 mod connection;
+mod examine;
 mod files;
 mod refusals;
 mod spiffe_id;
@@ -30,6 +31,7 @@ pub(crate) use self::{
     refusals::{HandshakeError, HandshakeRefusals},
 };
 pub use self::{
+    examine::{BundleFound, ChainFound, Life, TlsExamination, Vouched},
     files::{TlsError, TlsFiles, TlsVersion},
     spiffe_id::{SpiffeId, SpiffeIdError, TrustDomain},
 };

@@ -9,6 +9,7 @@
 //! | `dialect` | everything in which the two databases differ, and all SQL on the hot path, as constant text |
 //! | `storage`, `lock`, `upkeep`, `feed` | the ports, for both databases |
 //! | `line`, `desks` | the hot path in batches: what waits for the database shares a round trip and a commit |
+//! | `examine` | what a database is like, for operators: looks and changes nothing |
 //! | `error` | what is certain after a failure |
 //! | `schema`, `migrations`, `entities` | the tables |
 //!
@@ -23,6 +24,7 @@ mod desks;
 mod dialect;
 mod entities;
 mod error;
+mod examine;
 mod feed;
 mod line;
 mod lock;
@@ -38,6 +40,7 @@ mod tests;
 
 pub use dialect::hot;
 pub use error::{ConnectError, Fault};
+pub use examine::{Engine, Examination, KeysFound, PostgresFound, RoundTrips, SqliteFound};
 pub use schema::SchemaState;
 pub use settings::{Settings, TimeSource};
 pub use storage::Storage;

@@ -5,6 +5,7 @@
 
 mod apply;
 mod batches;
+mod examine;
 mod lock;
 mod network;
 mod operators;

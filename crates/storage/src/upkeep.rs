@@ -85,20 +85,12 @@ impl Storage {
                 .take_chore(&transaction, Chore::CheckKeys)
                 .await?;
             let noted = key_check::Entity::find().all(&transaction).await?;
-            let unlike = noted.iter().find(|noted| {
-                !checks.iter().any(|check| {
-                    check.key_id == noted.key_id
-                        && check.usage == noted.usage
-                        && check.value == noted.value
-                })
-            });
-            if let Some(noted) = unlike {
-                let key_id = noted.key_id.clone();
+            if let Some(unlike) = unlike(&noted, checks) {
+                let key_id = unlike.key_id.clone();
                 transaction.rollback().await?;
                 return Ok(Err(KeyVerdict::Foreign { key_id }));
             }
-            let is_noted = |check: &&KeyCheck| noted.iter().any(|n| n.key_id == check.key_id);
-            for check in checks.iter().filter(|check| !is_noted(check)) {
+            for check in unknown(&noted, checks) {
                 let row = key_check::ActiveModel {
                     key_id: Set(check.key_id.clone()),
                     usage: Set(check.usage.to_owned()),
@@ -120,4 +112,25 @@ impl Storage {
             .map_err(|error| committed_or_not(&error))?;
         Ok(KeyVerdict::Belongs)
     }
+}
+
+/// A key that was noted and that is not among these: then they are another installation's.
+pub(crate) fn unlike<'n>(
+    noted: &'n [key_check::Model],
+    checks: &[KeyCheck],
+) -> Option<&'n key_check::Model> {
+    noted.iter().find(|noted| {
+        !checks.iter().any(|check| {
+            check.key_id == noted.key_id && check.usage == noted.usage && check.value == noted.value
+        })
+    })
+}
+
+/// The keys that were not noted yet.
+pub(crate) fn unknown<'c>(
+    noted: &[key_check::Model],
+    checks: &'c [KeyCheck],
+) -> impl Iterator<Item = &'c KeyCheck> {
+    let is_noted = |check: &&KeyCheck| noted.iter().any(|n| n.key_id == check.key_id);
+    checks.iter().filter(move |check| !is_noted(check))
 }

@@ -25,7 +25,9 @@ pub(crate) struct Policy {
 impl Policy {
     /// Reads the file, if one is named; a relative path starts at `folder`.
     pub(super) fn read(&mut self, folder: &Path) -> Result<()> {
-        if let Some(file) = &mut self.file {
+        if let Some(file) = &mut self.file
+            && !file.as_os_str().is_empty()
+        {
             *file = folder.join(&file);
             let (text, in_force) = read_policy(file)?;
             (self.text, self.in_force) = (Cow::Owned(text), in_force);

@@ -14,7 +14,7 @@ use countersign_mfa::{Caller, Grants};
 use countersign_security_identifiers::{Purpose, PurposeSet};
 use serde::{Deserialize, Serialize};
 
-use super::{Config, Limits, check::Violations};
+use super::{Config, Limits, check::Violations, from};
 
 /// Where certificates, key and bundles are.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -171,10 +171,10 @@ impl Config {
 impl Tls {
     /// Relative paths start at the folder of the configuration.
     pub(super) fn resolve(&mut self, folder: &Path) {
-        self.certificate = folder.join(&self.certificate);
-        self.key = folder.join(&self.key);
+        self.certificate = from(folder, &self.certificate);
+        self.key = from(folder, &self.key);
         for path in self.bundles.values_mut() {
-            *path = folder.join(&*path);
+            *path = from(folder, path);
         }
     }
 

@@ -19,7 +19,7 @@ use super::{Chore, Connections, OpenFor, SWEEP_BATCH, Sweep, load, statement, wa
 use crate::{ConnectError, Settings, error::Fault, rows::state_name};
 
 /// The oldest version that is tested.
-const LEAST_VERSION: u32 = 15;
+pub(crate) const LEAST_VERSION: u32 = 15;
 /// A connection that was idle for so long is tried before it is used: a firewall or a restart
 /// may have ended it. Trying each time would cost every request a round trip.
 pub(super) const TRY_IF_IDLE_FOR: Duration = Duration::from_secs(10);
@@ -343,16 +343,21 @@ pub(crate) fn pooled(pool: &DatabaseConnection) -> ports::Connections {
     ports::Connections { open, busy }
 }
 
-pub(super) async fn open(
-    settings: &Settings,
-    purpose: OpenFor,
-) -> Result<Connections, ConnectError> {
+/// How the server is reached.
+pub(crate) fn options(settings: &Settings) -> Result<PgConnectOptions, ConnectError> {
     let options = settings
         .url
         .expose_secret()
         .parse::<PgConnectOptions>()
-        .map_err(|error| ConnectError::Url(Fault::while_connecting(&error)))?
-        .disable_statement_logging();
+        .map_err(|error| ConnectError::Url(Fault::while_connecting(&error)))?;
+    Ok(options.disable_statement_logging())
+}
+
+pub(super) async fn open(
+    settings: &Settings,
+    purpose: OpenFor,
+) -> Result<Connections, ConnectError> {
+    let options = options(settings)?;
     let session = session(settings, purpose);
 
     // The pool would keep trying until its timeout, and only log why a server will not do.

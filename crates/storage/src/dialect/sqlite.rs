@@ -162,10 +162,8 @@ pub(crate) fn pooled(pool: &DatabaseConnection) -> ports::Connections {
     ports::Connections { open, busy }
 }
 
-pub(super) async fn open(
-    settings: &Settings,
-    purpose: OpenFor,
-) -> Result<Connections, ConnectError> {
+/// Where the file is.
+pub(crate) fn options(settings: &Settings) -> Result<SqliteConnectOptions, ConnectError> {
     let url = settings.url.expose_secret();
     let options = url
         .parse::<SqliteConnectOptions>()
@@ -175,6 +173,15 @@ pub(super) async fn open(
     if url.contains(":memory:") || url.contains("mode=memory") || name.as_os_str().is_empty() {
         return Err(ConnectError::InMemory);
     }
+    Ok(options)
+}
+
+pub(super) async fn open(
+    settings: &Settings,
+    purpose: OpenFor,
+) -> Result<Connections, ConnectError> {
+    let options = options(settings)?;
+    let name = options.get_filename();
     match purpose {
         OpenFor::Migration => create_private(name).map_err(ConnectError::File)?,
         OpenFor::Service if !name.exists() => {
