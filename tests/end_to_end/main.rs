@@ -13,6 +13,7 @@ mod confirmed_settings;
 mod counting;
 mod crash;
 mod deadlines;
+mod dev_certs;
 mod disabling;
 mod edge;
 mod enrolment;
@@ -91,6 +92,7 @@ fn main() -> ExitCode {
     mutual_tls::add(&mut suite);
     callers::add(&mut suite);
     rotation::add(&mut suite);
+    dev_certs::add(&mut suite);
     exactly_once::add(&mut suite);
     counting::add(&mut suite);
     idempotency::add(&mut suite);
