@@ -46,6 +46,7 @@ mod races;
 mod rehash;
 mod repeats;
 mod rotation;
+mod rust_clients;
 mod secrets;
 mod story;
 mod throttle;
@@ -93,6 +94,7 @@ fn main() -> ExitCode {
     callers::add(&mut suite);
     rotation::add(&mut suite);
     dev_certs::add(&mut suite);
+    rust_clients::add(&mut suite);
     exactly_once::add(&mut suite);
     counting::add(&mut suite);
     idempotency::add(&mut suite);
