@@ -203,6 +203,10 @@ pub fn new_request_id() -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
+    use tonic::Code;
+
     use super::*;
 
     #[test]
@@ -219,6 +223,19 @@ mod tests {
             parse("not an endpoint"),
             Err(ConnectError::Endpoint(_))
         ));
+    }
+
+    #[tokio::test]
+    async fn a_call_that_gets_no_answer_ends_with_its_deadline() {
+        // It takes connections, and never says a word.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", silent.local_addr().unwrap());
+        let mut client = Client::connect_lazy(&endpoint, None).unwrap();
+        client.connection.deadline = Duration::from_millis(20);
+        let request = v1::IdentifierServiceListRequest::default();
+        let status = client.identifiers().list(request).await.unwrap_err();
+        assert_eq!(status.code(), Code::DeadlineExceeded);
+        assert!(CallError::from(status).may_be_done());
     }
 
     #[test]
