@@ -327,7 +327,7 @@ async fn renewal() -> Result<()> {
     let mut load = Load::start(&platform).await?;
     load.go_on().await?;
     for _ in 0..3 {
-        platform.renew(&[])?;
+        platform.renew()?;
         load.reloaded().await?;
         load.go_on().await?;
     }
@@ -379,7 +379,7 @@ async fn broken() -> Result<()> {
     let error = next().await?.err().context("nothing was taken")?;
     ensure!(error.contains("Unreadable"), "{error}");
     list(&client).await?;
-    platform.renew(&[])?;
+    platform.renew()?;
     while next().await?.is_err() {}
     list(&client).await
 }

@@ -2,7 +2,6 @@
 
 use std::{
     fs::{self, File},
-    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -63,16 +62,12 @@ impl DevPlatform {
         bail!("the gateway does not listen: {}", self.log())
     }
 
-    /// Runs `countersign certs dev` again, with more arguments.
+    /// Runs `countersign certs dev` again.
     ///
     /// # Errors
     /// When it fails.
-    pub fn renew(&self, more: &[&str]) -> Result<()> {
-        run(
-            self.home.path(),
-            &[&["certs", "dev", "certs"], more].concat(),
-        )
-        .map(drop)
+    pub fn renew(&self) -> Result<()> {
+        run(self.home.path(), &["certs", "dev", "certs"])
     }
 
     /// The folder with the certificates.
@@ -83,11 +78,6 @@ impl DevPlatform {
     /// Where it answers.
     pub fn endpoint(&self) -> String {
         format!("https://localhost:{}", self.port)
-    }
-
-    /// The address it listens on.
-    pub fn address(&self) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], self.port))
     }
 
     /// A client with the certificate of this service, to be connected.
@@ -113,12 +103,12 @@ impl Drop for DevPlatform {
     }
 }
 
-/// Runs the binary in a folder, and returns what it printed.
-fn run(folder: &Path, arguments: &[&str]) -> Result<String> {
+/// Runs the binary in a folder.
+fn run(folder: &Path, arguments: &[&str]) -> Result<()> {
     let ran = countersign(folder)?.args(arguments).output()?;
     let said = String::from_utf8_lossy(&ran.stderr);
     ensure!(ran.status.success(), "{arguments:?} failed: {said}");
-    Ok(String::from_utf8(ran.stdout)?)
+    Ok(())
 }
 
 fn countersign(folder: &Path) -> Result<Command> {
