@@ -2,26 +2,40 @@
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use countersign_client::{Client, new_request_id, v1};
+//! use countersign_client::{Client, mutate, v1};
 //!
-//! let client = Client::connect("http://127.0.0.1:50051", Some("login-service")).await?;
-//! let created = client
-//!     .confirmations()
-//!     .create(v1::ConfirmationServiceCreateRequest {
-//!         subject_id: "anna".to_owned(),
-//!         request_id: new_request_id(),
-//!         ..Default::default()
-//!     })
+//! let client = &Client::builder("https://mfa.internal:50051")
+//!     .identity("certs/login-service.pem", "certs/login-service.key")
+//!     .trust("certs/ca.pem")
+//!     .connect()
 //!     .await?;
+//! let mut request = v1::ConfirmationServiceCreateRequest {
+//!     subject_id: "anna".to_owned(),
+//!     ..Default::default()
+//! };
+//! let created = mutate(&mut request, |request| async move {
+//!     client.confirmations().create(request).await
+//! })
+//! .await?;
 //! # let _ = created;
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Every call has a deadline, which the server is told. Send what changes something by [`mutate`]: a
+//! call whose answer was lost then has one effect all the same. [`CallError`] reads a status. Whole
+//! services are in `examples`.
 
+mod builder;
+mod call_error;
+mod connection;
+mod credentials;
 mod errors;
+mod mutation;
+mod mutual;
 mod retry;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use countersign_proto::v1::{
     backup_code_service_client::BackupCodeServiceClient,
@@ -31,19 +45,23 @@ use countersign_proto::v1::{
 };
 use thiserror::Error;
 use tonic::{
-    Request, Status,
-    metadata::{AsciiMetadataValue, MetadataValue},
-    service::{Interceptor, interceptor::InterceptedService},
+    codegen::{StdError, http::HeaderValue},
     transport::{Channel, Endpoint},
 };
 use uuid::Uuid;
 
+use crate::connection::Current;
+
+pub use builder::Builder;
+pub use call_error::{CallError, FieldViolation};
+pub use connection::Connection;
 pub use countersign_proto::v1;
+pub use credentials::CredentialsError;
 pub use errors::{reason, retry_after, step_up_paths};
+pub use mutation::{Mutation, mutate};
+pub use mutual::ReloadError;
 pub use retry::retry_unavailable;
 
-/// The metadata that names the caller on loopback without TLS.
-const CALLER_METADATA: &str = "x-countersign-caller";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer than the server lets a hash wait for its turn.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -52,12 +70,8 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 /// A connection to Countersign, for one caller. Cloning it shares the connection.
 #[derive(Clone, Debug)]
 pub struct Client {
-    channel: Channel,
-    naming: Naming,
+    connection: Connection,
 }
-
-/// A channel whose requests name their caller.
-pub type NamedChannel = InterceptedService<Channel, Naming>;
 
 /// The connection could not be made.
 #[derive(Debug, Error)]
@@ -65,6 +79,21 @@ pub enum ConnectError {
     /// The endpoint is no address such as `http://127.0.0.1:50051`.
     #[error("`{0}` is no endpoint: it must be like http://127.0.0.1:50051")]
     Endpoint(String),
+    /// The endpoint is none for mutual TLS.
+    #[error("`{0}` is no endpoint: with certificates it must be like https://localhost:50051")]
+    TlsEndpoint(String),
+    /// Certificate, key or bundle cannot be used.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// No connection by mutual TLS comes about: nobody answers, or one side does not take the
+    /// certificate of the other.
+    #[error("no connection by mutual TLS to {endpoint} comes about")]
+    Refused {
+        /// The endpoint.
+        endpoint: String,
+        /// What the transport says.
+        source: StdError,
+    },
     /// The caller's name cannot stand in metadata.
     #[error("the caller's name must be visible ASCII")]
     Caller,
@@ -79,19 +108,25 @@ pub enum ConnectError {
 }
 
 impl Client {
-    /// Connects to `endpoint`, such as `http://127.0.0.1:50051`, as `caller`. The connection is made
-    /// now, and again by itself whenever it is lost.
+    /// Describes a client by mutual TLS, for an endpoint such as `https://mfa.internal:50051`.
+    pub fn builder(endpoint: &str) -> Builder {
+        Builder::new(endpoint)
+    }
+
+    /// Connects to `endpoint` on this machine, such as `http://127.0.0.1:50051`, without TLS and as
+    /// `caller`, who is taken at its word. The connection is made now, and again by itself whenever
+    /// it is lost.
     ///
     /// # Errors
     /// [`ConnectError`].
     pub async fn connect(endpoint: &str, caller: Option<&str>) -> Result<Self, ConnectError> {
-        let naming = Naming::new(caller)?;
+        let caller = named(caller)?;
         let connecting = parse(endpoint)?.connect().await;
         let channel = connecting.map_err(|source| ConnectError::Unreachable {
             endpoint: endpoint.to_owned(),
             source,
         })?;
-        Ok(Self { channel, naming })
+        Ok(Self::over(channel, caller))
     }
 
     /// As [`Self::connect`], but the connection is made with the first call.
@@ -99,74 +134,71 @@ impl Client {
     /// # Errors
     /// [`ConnectError`], never [`ConnectError::Unreachable`]. Must be called inside a Tokio runtime.
     pub fn connect_lazy(endpoint: &str, caller: Option<&str>) -> Result<Self, ConnectError> {
-        let naming = Naming::new(caller)?;
-        let channel = parse(endpoint)?.connect_lazy();
-        Ok(Self { channel, naming })
+        let caller = named(caller)?;
+        Ok(Self::over(parse(endpoint)?.connect_lazy(), caller))
+    }
+
+    fn over(channel: Channel, caller: Option<HeaderValue>) -> Self {
+        let connection = Connection {
+            current: Arc::new(Current::new(channel)),
+            caller,
+            deadline: Some(CALL_TIMEOUT),
+        };
+        Self { connection }
     }
 
     /// ConfirmationService.
-    pub fn confirmations(&self) -> ConfirmationServiceClient<NamedChannel> {
-        ConfirmationServiceClient::new(self.named())
+    pub fn confirmations(&self) -> ConfirmationServiceClient<Connection> {
+        ConfirmationServiceClient::new(self.connection.clone())
     }
 
-    /// EventService.
-    pub fn events(&self) -> EventServiceClient<NamedChannel> {
-        EventServiceClient::new(self.named())
+    /// EventService. Watching has no deadline.
+    pub fn events(&self) -> EventServiceClient<Connection> {
+        let connection = Connection {
+            deadline: None,
+            ..self.connection.clone()
+        };
+        EventServiceClient::new(connection)
     }
 
     /// IdentifierService.
-    pub fn identifiers(&self) -> IdentifierServiceClient<NamedChannel> {
-        IdentifierServiceClient::new(self.named())
+    pub fn identifiers(&self) -> IdentifierServiceClient<Connection> {
+        IdentifierServiceClient::new(self.connection.clone())
     }
 
     /// PinService.
-    pub fn pins(&self) -> PinServiceClient<NamedChannel> {
-        PinServiceClient::new(self.named())
+    pub fn pins(&self) -> PinServiceClient<Connection> {
+        PinServiceClient::new(self.connection.clone())
     }
 
     /// BackupCodeService.
-    pub fn backup_codes(&self) -> BackupCodeServiceClient<NamedChannel> {
-        BackupCodeServiceClient::new(self.named())
+    pub fn backup_codes(&self) -> BackupCodeServiceClient<Connection> {
+        BackupCodeServiceClient::new(self.connection.clone())
     }
 
     /// TotpService.
-    pub fn totp(&self) -> TotpServiceClient<NamedChannel> {
-        TotpServiceClient::new(self.named())
+    pub fn totp(&self) -> TotpServiceClient<Connection> {
+        TotpServiceClient::new(self.connection.clone())
     }
+}
 
-    fn named(&self) -> NamedChannel {
-        InterceptedService::new(self.channel.clone(), self.naming.clone())
-    }
+fn named(caller: Option<&str>) -> Result<Option<HeaderValue>, ConnectError> {
+    let name = caller.map(HeaderValue::try_from).transpose();
+    name.map_err(|_| ConnectError::Caller)
 }
 
 fn parse(endpoint: &str) -> Result<Endpoint, ConnectError> {
     let parsed = Endpoint::from_shared(endpoint.to_owned());
-    let endpoint = parsed.map_err(|_| ConnectError::Endpoint(endpoint.to_owned()))?;
-    Ok(endpoint
+    let parsed = parsed.map_err(|_| ConnectError::Endpoint(endpoint.to_owned()))?;
+    Ok(endpoint_of(parsed))
+}
+
+/// What every endpoint has.
+fn endpoint_of(endpoint: Endpoint) -> Endpoint {
+    endpoint
         .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(CALL_TIMEOUT)
         .tcp_nodelay(true)
-        .http2_keep_alive_interval(KEEPALIVE))
-}
-
-/// Names the caller in every request.
-#[derive(Clone, Debug)]
-pub struct Naming(Option<AsciiMetadataValue>);
-
-impl Naming {
-    fn new(caller: Option<&str>) -> Result<Self, ConnectError> {
-        let name = caller.map(MetadataValue::try_from).transpose();
-        name.map(Self).map_err(|_| ConnectError::Caller)
-    }
-}
-
-impl Interceptor for Naming {
-    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        if let Some(name) = &self.0 {
-            request.metadata_mut().insert(CALLER_METADATA, name.clone());
-        }
-        Ok(request)
-    }
+        .http2_keep_alive_interval(KEEPALIVE)
 }
 
 /// An id for one request: give each mutation one, and a retry of it the same.
@@ -180,28 +212,16 @@ pub fn new_request_id() -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
+    use tonic::Code;
+
     use super::*;
-
-    fn named(caller: Option<&str>) -> Option<String> {
-        let mut naming = Naming::new(caller).unwrap();
-        let request = naming.call(Request::new(())).unwrap();
-        let name = request.metadata().get(CALLER_METADATA)?;
-        Some(name.to_str().unwrap().to_owned())
-    }
-
-    #[test]
-    fn a_caller_is_named_where_it_gave_a_name() {
-        assert_eq!(
-            named(Some("login-service")).as_deref(),
-            Some("login-service")
-        );
-        assert_eq!(named(None), None);
-    }
 
     #[test]
     fn a_name_that_cannot_stand_in_metadata_is_refused() {
         assert!(matches!(
-            Naming::new(Some("two\nlines")),
+            named(Some("two\nlines")),
             Err(ConnectError::Caller)
         ));
     }
@@ -212,6 +232,19 @@ mod tests {
             parse("not an endpoint"),
             Err(ConnectError::Endpoint(_))
         ));
+    }
+
+    #[tokio::test]
+    async fn a_call_that_gets_no_answer_ends_with_its_deadline() {
+        // It takes connections, and never says a word.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", silent.local_addr().unwrap());
+        let mut client = Client::connect_lazy(&endpoint, None).unwrap();
+        client.connection.deadline = Some(Duration::from_millis(20));
+        let request = v1::IdentifierServiceListRequest::default();
+        let status = client.identifiers().list(request).await.unwrap_err();
+        assert_eq!(status.code(), Code::DeadlineExceeded);
+        assert!(CallError::from(status).may_be_done());
     }
 
     #[test]

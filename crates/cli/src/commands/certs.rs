@@ -32,7 +32,7 @@ enum Deed {
     /// Each certificate is an X.509-SVID: it has one URI, such as
     /// spiffe://countersign.dev/login-service, is good for both sides of a connection, and for 30
     /// days. Run again, this keeps the authority and renews every certificate of the folder: that is
-    /// how to try rotation. A `serve` that runs takes the new ones within a second, and no call fails.
+    /// how to try rotation. A `serve` that runs takes the new ones in about a second, and no call fails.
     ///
     /// Where there is no countersign.toml yet, it writes one: a whole configuration, with a row for
     /// each of the three services.

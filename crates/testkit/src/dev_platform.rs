@@ -1,0 +1,118 @@
+//! What `countersign certs dev` makes, served.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use countersign_client::{Builder, Client};
+use tempfile::TempDir;
+
+use crate::{free_port, process::BIN};
+
+/// A `countersign serve` that was begun word for word as `countersign certs dev` says.
+pub struct DevPlatform {
+    child: Child,
+    home: TempDir,
+    port: u16,
+}
+
+impl DevPlatform {
+    /// Makes certificates, keys and database, and starts a server on a free port.
+    ///
+    /// # Errors
+    /// When a step fails, or it does not begin to listen.
+    pub async fn start() -> Result<Self> {
+        let home = TempDir::new()?;
+        run(home.path(), &["certs", "dev", "certs"])?;
+        run(home.path(), &["keys", "init", "certs/keys.toml"])?;
+        let config = ["--config", "certs/countersign.toml"];
+        run(home.path(), &[&["migrate"], &config[..]].concat())?;
+        let port = free_port()?;
+        let log = File::create(home.path().join("log"))?;
+        let child = countersign(home.path())?
+            .args([&["serve"], &config[..]].concat())
+            .env("COUNTERSIGN_SET_LISTEN", format!("127.0.0.1:{port}"))
+            // As many as a test makes, however fast the machine.
+            .env(
+                "COUNTERSIGN_SET_LIMITS__CALLER_REQUESTS_PER_SECOND",
+                "100000",
+            )
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        let mut platform = Self { child, home, port };
+        platform.wait_until_it_listens().await?;
+        Ok(platform)
+    }
+
+    async fn wait_until_it_listens(&mut self) -> Result<()> {
+        for _ in 0..600 {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("the gateway ended with {status}: {}", self.log());
+            }
+            if self.log().contains("listening on") {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        bail!("the gateway does not listen: {}", self.log())
+    }
+
+    /// Runs `countersign certs dev` again.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn renew(&self) -> Result<()> {
+        run(self.home.path(), &["certs", "dev", "certs"])
+    }
+
+    /// The folder with the certificates.
+    pub fn certs(&self) -> PathBuf {
+        self.home.path().join("certs")
+    }
+
+    /// Where it answers.
+    pub fn endpoint(&self) -> String {
+        format!("https://localhost:{}", self.port)
+    }
+
+    /// A client with the certificate of this service, to be connected.
+    pub fn builder(&self, service: &str) -> Builder {
+        let certs = self.certs();
+        let own = |ending| certs.join(format!("{service}.{ending}"));
+        Client::builder(&self.endpoint())
+            .identity(own("pem"), own("key"))
+            .trust(certs.join("ca.pem"))
+    }
+
+    /// What it has printed and logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.home.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for DevPlatform {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs the binary in a folder.
+fn run(folder: &Path, arguments: &[&str]) -> Result<()> {
+    let ran = countersign(folder)?.args(arguments).output()?;
+    let said = String::from_utf8_lossy(&ran.stderr);
+    ensure!(ran.status.success(), "{arguments:?} failed: {said}");
+    Ok(())
+}
+
+fn countersign(folder: &Path) -> Result<Command> {
+    let mut command = Command::new(std::env::var_os(BIN).context(BIN)?);
+    command.current_dir(folder).stdin(Stdio::null());
+    Ok(command)
+}
