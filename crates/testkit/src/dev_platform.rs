@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use countersign_client::{Builder, Client};
 use tempfile::TempDir;
 
-use crate::{free_port, process::BIN};
+use crate::{Database, free_port, process::BIN};
 
 /// A `countersign serve` that was begun word for word as `countersign certs dev` says.
 pub struct DevPlatform {
@@ -26,6 +26,14 @@ impl DevPlatform {
     /// # Errors
     /// When a step fails, or it does not begin to listen.
     pub async fn start() -> Result<Self> {
+        Self::start_over(None).await
+    }
+
+    /// As [`Self::start`], over another database than its own.
+    ///
+    /// # Errors
+    /// When a step fails, or it does not begin to listen.
+    pub async fn start_over(database: Option<&Database>) -> Result<Self> {
         let home = TempDir::new()?;
         run(home.path(), &["certs", "dev", "certs"])?;
         run(home.path(), &["keys", "init", "certs/keys.toml"])?;
@@ -33,7 +41,11 @@ impl DevPlatform {
         run(home.path(), &[&["migrate"], &config[..]].concat())?;
         let port = free_port()?;
         let log = File::create(home.path().join("log"))?;
-        let child = countersign(home.path())?
+        let mut serve = countersign(home.path())?;
+        if let Some(database) = database {
+            serve.env("COUNTERSIGN_SET_DATABASE__URL", database.url());
+        }
+        let child = serve
             .args([&["serve"], &config[..]].concat())
             .env("COUNTERSIGN_SET_LISTEN", format!("127.0.0.1:{port}"))
             // As many as a test makes, however fast the machine.
