@@ -122,7 +122,7 @@ class Story:
         codes = self.replace_codes(codes)
         self.lose_the_phone(app_id, codes)
         self.look_back()
-        print(f"{self.steps} steps, and every answer was the one that must come.")
+        print(f"All {self.steps} steps answered as they must.")
 
     def nothing_is_enrolled(self) -> None:
         answer = self.create(self.logins, login())
