@@ -32,7 +32,7 @@ A row of the table in the configuration:
   payment_methods = [\"sepa\"]             # of withdrawals; [\"*\"] for all; \"\" is one that names none
   ceilings = { EUR = \"10000\", USDT = \"5000.50\" }   # the most; \"unlimited\"; \"*\" other currencies
   purposes = [\"login\"]                   # what it may switch identifiers on and off for
-  acts_for = [\"spiffe://bank.example/portal\"]      # whose confirmations it may act on too
+  acts_for = [\"spiffe://bank.example/login-service\"]   # whose confirmations it may act on too
   requests_per_second = 200              # where it differs from [limits] caller_requests_…
   requests_at_once = 32
 
