@@ -38,7 +38,14 @@ const protos = grpc.loadPackageDefinition(
     ...OPTIONS,
     includeDirs: [`${EXAMPLE}../../proto`, EXAMPLE],
   }),
-) as unknown as BackupCodes & Confirmations & Errors & Events & GoogleRpc & Identifiers & Pins & Totp;
+) as unknown as BackupCodes &
+  Confirmations &
+  Errors &
+  Events &
+  GoogleRpc &
+  Identifiers &
+  Pins &
+  Totp;
 
 const { v1 } = protos.countersign;
 export const backupCodes = v1.BackupCodeService.service;
@@ -98,19 +105,63 @@ export class Countersign {
   /**
    * Calls a method that changes something. The request is given an id unless it has one; whoever
    * may have to repeat it later, after a crash for example, keeps the id with the order itself.
+   * Throws a `Failure`.
    */
   change<Request extends { requestId?: string }, Answer>(
     method: Method<Request, Answer>,
     request: NoInfer<Request>,
   ): Promise<Answer> {
-    return this.read(method, { ...request, requestId: request.requestId ?? newRequestId() });
+    return this.#call(method, { ...request, requestId: request.requestId ?? newRequestId() });
   }
 
-  /** Calls a method that changes nothing. Throws a `Failure`. */
-  async read<Request, Answer>(
-    method: Method<Request, Answer>,
+  /** Calls a method that changes nothing, whose requests have no id. Throws a `Failure`. */
+  read<Request, Answer>(
+    method: Method<Request, Answer> & ('requestId' extends keyof Request ? never : unknown),
     request: NoInfer<Request>,
   ): Promise<Answer> {
+    return this.#call(method, request);
+  }
+
+  /**
+   * The events that a host has to act on, from a token on, for so long at most. A stream that ends
+   * with UNAVAILABLE goes on with the last token. Throws a `Failure`: with DEADLINE_EXCEEDED when
+   * the time is over.
+   */
+  async *watch(resumeToken: string, milliseconds: number): AsyncGenerator<Watched, void> {
+    const { path, requestSerialize, responseDeserialize } = events.Watch;
+    const deadline = Date.now() + milliseconds;
+    let token = resumeToken;
+    for (let longest = FIRST_PAUSE_MS; ; longest *= 2) {
+      const stream = this.#client.makeServerStreamRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        { resumeToken: token },
+        { deadline },
+      );
+      // Whoever stops reading has the stream cancelled, which is no fault.
+      stream.on('error', () => {});
+      let named: number | undefined;
+      try {
+        for await (const message of stream as AsyncIterable<Watched>) {
+          yield message;
+          token = message.resumeToken;
+          longest = FIRST_PAUSE_MS;
+        }
+      } catch (error) {
+        const failure = asFailure(error);
+        if (failure.code !== grpc.status.UNAVAILABLE) {
+          throw failure;
+        }
+        named = failure.retryAfterMs;
+      } finally {
+        stream.cancel();
+      }
+      await pause(jittered(named ?? longest));
+    }
+  }
+
+  async #call<Request, Answer>(method: Method<Request, Answer>, request: Request): Promise<Answer> {
     let longest = FIRST_PAUSE_MS;
     for (let tries = 1; ; tries += 1) {
       try {
@@ -124,43 +175,6 @@ export class Countersign {
         await pause(jittered(failure.retryAfterMs ?? longest));
         longest *= 2;
       }
-    }
-  }
-
-  /**
-   * The events that a host has to act on, from a token on, for so long at most. A stream that ends
-   * with UNAVAILABLE goes on with the last token. Throws a `Failure`: with DEADLINE_EXCEEDED when
-   * the time is over.
-   */
-  async *watch(resumeToken: string, milliseconds: number): AsyncGenerator<Watched, void> {
-    const { path, requestSerialize, responseDeserialize } = events.Watch;
-    const deadline = Date.now() + milliseconds;
-    for (let token = resumeToken; ; ) {
-      const stream = this.#client.makeServerStreamRequest(
-        path,
-        requestSerialize,
-        responseDeserialize,
-        { resumeToken: token },
-        { deadline },
-      );
-      // Whoever stops reading has the stream cancelled, which is no fault.
-      stream.on('error', () => {});
-      let longest = FIRST_PAUSE_MS;
-      try {
-        for await (const message of stream as AsyncIterable<Watched>) {
-          yield message;
-          token = message.resumeToken;
-        }
-      } catch (error) {
-        const failure = asFailure(error);
-        if (failure.code !== grpc.status.UNAVAILABLE) {
-          throw failure;
-        }
-        longest = failure.retryAfterMs ?? FIRST_PAUSE_MS;
-      } finally {
-        stream.cancel();
-      }
-      await pause(jittered(longest));
     }
   }
 

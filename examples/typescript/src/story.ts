@@ -3,11 +3,25 @@
 //
 //     node dist/story.js localhost:50051 CERTIFICATES_FOLDER
 
-import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 
 import {
-  Countersign,
+  byCode,
+  byPin,
+  cancel,
+  code,
+  create,
+  finish,
+  isAccepted,
+  isRejected,
+  login,
+  open,
+  print,
+  submit,
+  withdrawal,
+} from './calls.js';
+import { PIN, logins, portal, subjectId, withdrawals } from './cast.js';
+import {
   Failure,
   backupCodes,
   confirmations,
@@ -17,29 +31,13 @@ import {
   totp,
 } from './countersign.js';
 import type { BackupCodeList__Output as BackupCodeList } from './generated/countersign/v1/BackupCodeList.js';
-import type { Confirmation__Output as Confirmation } from './generated/countersign/v1/Confirmation.js';
-import type { ConfirmationServiceSubmitProofResponse__Output as Submitted } from './generated/countersign/v1/ConfirmationServiceSubmitProofResponse.js';
-import type { Operation } from './generated/countersign/v1/Operation.js';
-import type { SecurityEvent__Output as SecurityEvent } from './generated/countersign/v1/SecurityEvent.js';
 import type { Proof } from './generated/countersign/v1/Proof.js';
+import type { SecurityEvent__Output as SecurityEvent } from './generated/countersign/v1/SecurityEvent.js';
 import { WrongAnswer, chapter, expectAnswer, expectRefusal, note, stepsPassed } from './steps.js';
 import { App } from './totp.js';
 
-const PIN = '27491358';
 const WEAK_PIN = '123456';
 const WATCH_MS = 20_000;
-
-const [address, folder] = process.argv.slice(2);
-if (address === undefined || folder === undefined) {
-  console.error('usage: node dist/story.js ADDRESS CERTIFICATES_FOLDER');
-  process.exit(2);
-}
-
-const portal = connect(address, folder, 'portal');
-const logins = connect(address, folder, 'login-service');
-const withdrawals = connect(address, folder, 'withdrawal-service');
-/** Whom it is about: another one in each run. */
-const subjectId = `typescript-${randomUUID()}`;
 
 try {
   await play();
@@ -54,8 +52,8 @@ try {
 
 async function play(): Promise<void> {
   console.log(`The account holder of this run is ${subjectId}.`);
-  const resumeToken = await beginToWatch();
   await nothingIsEnabled();
+  const resumeToken = await beginToWatch();
   await choosePin();
   const codes = await printCodes();
   const phone = await enrolApp(codes);
@@ -377,109 +375,10 @@ async function watchWhatCame(resumeToken: string): Promise<void> {
     }
     return false;
   };
-  await expectAnswer('the disabled app ends the sessions', 'END_SESSIONS', watched(), (ends) => ends);
-}
-
-function connect(address: string, folder: string, service: string): Countersign {
-  return new Countersign(address, {
-    authority: `${folder}/ca.pem`,
-    certificate: `${folder}/${service}.pem`,
-    key: `${folder}/${service}.key`,
-  });
-}
-
-/** Asks for a decision. A login is redeemed by its approval, which nothing else can be. */
-function create(service: Countersign, operation: Operation) {
-  const redeemOnApproval = operation.login !== undefined;
-  return service.change(confirmations.Create, { subjectId, operation, redeemOnApproval });
-}
-
-/** Asks for a confirmation, and shows what it takes. */
-async function open(what: string, service: Countersign, operation: Operation): Promise<string> {
-  const confirmation = await expectAnswer(
-    `${what} has to be confirmed`,
-    'a confirmation',
-    create(service, operation),
-    (answer) => answer.confirmation,
-  );
-  note(`it takes ${stages(confirmation)}`);
-  return confirmation.confirmationId;
-}
-
-/** The stages of the first path, in words. */
-function stages(confirmation: Confirmation): string {
-  const stages = confirmation.paths[0]?.stages ?? [];
-  const options = stages.map((stage) =>
-    stage.options.map((option) => {
-      const name = option.identifier ? `a code of "${option.identifier.label}"` : 'the PIN';
-      // A person reads the next code off the phone by then, instead of wasting an attempt.
-      const from = option.usableFrom ? new Date(Number(option.usableFrom.seconds) * 1000) : null;
-      return from ? `${name} (the next one comes at ${from.toISOString()})` : name;
-    }),
-  );
-  return options.map((names) => names.join(' or ')).join(', then ');
-}
-
-function submit(service: Countersign, confirmationId: string, proof: Proof): Promise<Submitted> {
-  return service.change(confirmations.SubmitProof, { subjectId, confirmationId, proofs: [proof] });
-}
-
-async function cancel(what: string, confirmationId: string): Promise<void> {
   await expectAnswer(
-    what,
-    'CANCELLED',
-    logins.change(confirmations.Cancel, { subjectId, confirmationId }),
-    (answer) => answer.confirmation?.state === 'CONFIRMATION_STATE_CANCELLED',
+    'the disabled app ends the sessions',
+    'END_SESSIONS',
+    watched(),
+    (ends) => ends,
   );
-}
-
-async function finish(what: string, list: BackupCodeList): Promise<void> {
-  await expectAnswer(
-    what,
-    'every code left',
-    portal.change(backupCodes.Finish, { subjectId, listId: list.listId }),
-    (answer) => answer.identifier?.codesLeft === list.codes.length,
-  );
-}
-
-function isRejected(answer: Submitted): boolean {
-  return Boolean(answer.rejected) && answer.confirmation?.state === 'CONFIRMATION_STATE_PENDING';
-}
-
-function isAccepted(state: Confirmation['state']): (answer: Submitted) => boolean {
-  return (answer) => Boolean(answer.accepted) && answer.confirmation?.state === state;
-}
-
-function login(): Operation {
-  return {
-    login: { ipAddress: '203.0.113.7', userAgent: 'countersign example', deviceId: 'device-1' },
-  };
-}
-
-function withdrawal(euros: number): Operation {
-  return {
-    withdrawal: {
-      sourceAccount: 'trading-1001',
-      amount: { currencyCode: 'EUR', units: euros.toString() },
-      destination: 'DE89370400440532013000',
-      paymentMethod: 'sepa',
-    },
-  };
-}
-
-function byPin(): Proof {
-  return { pin: {}, code: PIN };
-}
-
-function byCode(identifierId: string, code: string): Proof {
-  return { identifierId, code };
-}
-
-/** The code with this number, from 1, as it is printed. */
-function code(list: BackupCodeList, number: number): string {
-  return list.codes[number - 1] ?? '';
-}
-
-function print(list: BackupCodeList): void {
-  list.codes.forEach((code, place) => note(`${(place + 1).toString().padStart(2)}. ${code}`));
 }
