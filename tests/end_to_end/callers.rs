@@ -1,5 +1,8 @@
 //! Who may call what: the table of callers against every method, operation, purpose and amount.
 
+mod purposes;
+mod shares;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, ensure};
@@ -38,7 +41,7 @@ pub(crate) fn add(suite: &mut Suite) {
     );
     suite.on_each_backend(
         "callers::each_may_switch_the_purposes_of_its_row_and_no_other",
-        purposes,
+        purposes::purposes,
     );
     suite.on_each_backend(
         "callers::what_may_not_be_asked_is_refused_whether_it_exists_or_not",
@@ -48,10 +51,13 @@ pub(crate) fn add(suite: &mut Suite) {
         "callers::who_may_act_for_another_acts_on_its_confirmations_and_on_no_others",
         acting_for,
     );
-    suite.on_each_backend("callers::a_flood_of_one_leaves_room_for_another", flood);
+    suite.on_each_backend(
+        "callers::a_flood_of_one_leaves_room_for_another",
+        shares::flood,
+    );
     suite.on_each_backend(
         "callers::who_comes_too_often_is_told_when_to_come_again",
-        rate,
+        shares::rate,
     );
 }
 
@@ -355,118 +361,6 @@ async fn withdrawals(backend: Backend) -> Result<()> {
     Ok(())
 }
 
-/// Every set of purposes.
-fn subsets() -> Vec<Vec<Purpose>> {
-    let all = [Purpose::Login, Purpose::Withdrawal, Purpose::Other];
-    let subset = |bits: usize| {
-        let chosen = all
-            .iter()
-            .enumerate()
-            .filter(|(place, _)| bits & (1 << place) != 0);
-        chosen.map(|(_, purpose)| *purpose).collect()
-    };
-    (0..8).map(subset).collect()
-}
-
-fn numbers(purposes: &[Purpose]) -> Vec<i32> {
-    purposes.iter().copied().map(i32::from).collect()
-}
-
-/// What every request that names purposes says, with these.
-async fn switch(client: &Client, on: &[Purpose], off: &[Purpose]) -> Vec<Status> {
-    let subject_id = || "anna".to_owned();
-    let mut identifiers = client.identifiers();
-    let set = identifiers.set_purposes(v1::IdentifierServiceSetPurposesRequest {
-        subject_id: subject_id(),
-        request_id: new_request_id(),
-        identifier_id: new_request_id(),
-        switch_on: numbers(on),
-        switch_off: numbers(off),
-        authorization: None,
-    });
-    let mut said = vec![set.await.map(drop)];
-    let change = settings(Change::SetPurposes(v1::SetPurposesChange {
-        identifier_id: new_request_id(),
-        switch_on: numbers(on),
-        switch_off: numbers(off),
-    }));
-    said.push(Err(ask(client, &change, false).await));
-    if off.is_empty() {
-        let mut totp = client.totp();
-        let confirm = totp.confirm_enable(v1::TotpServiceConfirmEnableRequest {
-            subject_id: subject_id(),
-            request_id: new_request_id(),
-            identifier_id: new_request_id(),
-            code: "123456".to_owned(),
-            purposes: numbers(on),
-            authorization: None,
-        });
-        said.push(confirm.await.map(drop));
-        let change = settings(Change::EnableTotp(v1::EnableTotpChange {
-            identifier_id: new_request_id(),
-            purposes: numbers(on),
-        }));
-        said.push(Err(ask(client, &change, false).await));
-    }
-    let statuses = said.into_iter().map(|answer| answer.err());
-    statuses
-        .map(|status| status.unwrap_or_else(|| Status::ok("")))
-        .collect()
-}
-
-async fn purposes(backend: Backend) -> Result<()> {
-    let named = METHODS
-        .iter()
-        .filter(|row| row.limits == MethodLimits::Purposes);
-    let named: Vec<&str> = named.map(|row| row.name).collect();
-    ensure!(named == ["IdentifierService.SetPurposes", "TotpService.ConfirmEnable"]);
-    let names: Vec<String> = (0..8).map(|bits| format!("caller-{bits}")).collect();
-    let rows = names.iter().zip(subsets()).map(|(name, purposes)| {
-        let mut row = all();
-        row.purposes = set(&purposes);
-        (name.as_str(), row)
-    });
-    let world = world(backend, &rows.collect::<Vec<_>>()).await?;
-    let (mut allowed, mut denied) = (0, 0);
-    for (name, may) in names.iter().zip(subsets()) {
-        let client = world.platform.client(name).await?;
-        for on in subsets() {
-            for off in subsets() {
-                if on.iter().any(|purpose| off.contains(purpose)) {
-                    continue;
-                }
-                let is_allowed = on.iter().chain(&off).all(|purpose| may.contains(purpose));
-                for status in switch(&client, &on, &off).await {
-                    ensure!(
-                        is_refused(&status)? != is_allowed,
-                        "{may:?}: on {on:?}, off {off:?}: {status:?}"
-                    );
-                    if !is_allowed {
-                        ensure!(lacks(&status)? == "purposes", "{status:?}");
-                    }
-                    *(if is_allowed {
-                        &mut allowed
-                    } else {
-                        &mut denied
-                    }) += 1;
-                }
-            }
-        }
-    }
-    println!("callers x purposes: {allowed} allowed, {denied} refused");
-    Ok(())
-}
-
-fn set(purposes: &[Purpose]) -> PurposeSet {
-    let one = |purpose: &Purpose| match purpose {
-        Purpose::Login => Some(Switch::Login),
-        Purpose::Withdrawal => Some(Switch::Withdrawal),
-        Purpose::Other => Some(Switch::Other),
-        Purpose::Unspecified => None,
-    };
-    purposes.iter().filter_map(one).collect()
-}
-
 async fn existence(backend: Backend) -> Result<()> {
     let mut logins = may(&CREATE_AND_REDEEM);
     logins.operations = [OperationKind::Login].into();
@@ -571,99 +465,5 @@ async fn acting_for(backend: Backend) -> Result<()> {
     )?;
     let id = person.open(&logins, login("phone")).await?.confirmation_id;
     person.cancel(&portal, &id).await?;
-    Ok(())
-}
-
-async fn create_login(client: &Client, subject: &str) -> Result<(), Status> {
-    let request = v1::ConfirmationServiceCreateRequest {
-        subject_id: subject.to_owned(),
-        request_id: new_request_id(),
-        operation: Some(v1::Operation {
-            operation: Some(login("phone")),
-        }),
-        redeem_on_approval: false,
-    };
-    client.confirmations().create(request).await.map(drop)
-}
-
-async fn flood(backend: Backend) -> Result<()> {
-    let mut few = all();
-    few.share.at_once = 4;
-    let rows = ["flood", "logins"].map(|name| (name.to_owned(), few.clone()));
-    let mut options = Options {
-        callers: Callers::Table(rows.into()),
-        ..Options::default()
-    };
-    // A hash takes so long that a flood of them is at work for the whole test.
-    options.settings.hash_cost = countersign_primitives::HashCost::OWASP;
-    options.settings.requests_at_once = 8;
-    let world = World::with(backend, options).await?;
-    let (flooding, logins) = (
-        world.platform.client("flood").await?,
-        world.platform.client("logins").await?,
-    );
-    let wave = || {
-        let set = |_| {
-            let mut flooding = flooding.pins();
-            async move {
-                let request = v1::PinServiceSetRequest {
-                    subject_id: new_request_id(),
-                    request_id: new_request_id(),
-                    new_pin: "80314527".to_owned(),
-                    authorization: None,
-                };
-                flooding.set(request).await.map(drop)
-            }
-        };
-        join_all((0..64).map(set))
-    };
-    let calm = async {
-        for number in 0..100 {
-            create_login(&logins, &format!("person-{number}")).await?;
-        }
-        anyhow::Ok(())
-    };
-    let waves = async {
-        let mut answers = Vec::new();
-        for _ in 0..4 {
-            answers.extend(wave().await);
-        }
-        answers
-    };
-    let (calm, answers) = tokio::join!(calm, waves);
-    calm.context("the other caller was held up")?;
-    let mut busy = 0;
-    for answer in answers {
-        let Err(status) = answer else { continue };
-        refused::<()>(Err(status.clone()), Code::ResourceExhausted, "CALLER_BUSY")?;
-        ensure!(retry_after(&status).is_some(), "{status:?}");
-        busy += 1;
-    }
-    ensure!(busy > 0, "the flood was let in whole");
-    Ok(())
-}
-
-async fn rate(backend: Backend) -> Result<()> {
-    let mut seldom = all();
-    seldom.share.per_second = std::num::NonZeroU32::MIN;
-    let world = world(backend, &[("seldom", seldom), ("logins", all())]).await?;
-    let client = world.platform.client("seldom").await?;
-    create_login(&client, "anna").await?;
-    let mut status = None;
-    // On a machine that is very busy a second may pass.
-    for _ in 0..20 {
-        if let Err(refusal) = create_login(&client, "anna").await {
-            status = Some(refusal);
-            break;
-        }
-    }
-    let status = status.context("it may come as often as it likes")?;
-    refused::<()>(Err(status.clone()), Code::ResourceExhausted, "CALLER_BUSY")?;
-    let wait = retry_after(&status).context("RetryInfo")?;
-    ensure!(wait.as_secs_f64() <= 1.0, "{wait:?}");
-    let others = world.platform.client("logins").await?;
-    for _ in 0..5 {
-        create_login(&others, "boris").await?;
-    }
     Ok(())
 }

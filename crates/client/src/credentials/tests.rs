@@ -1,3 +1,5 @@
+//! Which files a client takes, and which servers.
+
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     SanType,
