@@ -238,11 +238,16 @@ async fn many(backend: Backend) -> Result<()> {
     let asked = here.admin(&restore, "")?;
     asked.require(1, &["nothing was changed", "--yes"])?;
     ensure!(here.count("event")? == 520);
+    let life = here.database.query("SELECT id FROM incarnation")?;
     let restore = [&restore[..], &["--yes"]].concat();
     let done = here.admin(&restore, "")?;
     done.require(0, &["subjects         520", "failed           0"])?;
     let sql = "SELECT count(*) FROM event WHERE version = 2 AND facts LIKE '%RESTORED%'";
     ensure!(here.database.query(sql)? == "520");
+    // The feed begins anew: what was before lies at its beginning, and only this is news.
+    ensure!(here.database.query("SELECT id FROM incarnation")? != life);
+    let news = "SELECT min(version) || ' ' || count(*) FROM event WHERE place > 0";
+    ensure!(here.database.query(news)? == "2 520");
     Ok(())
 }
 
