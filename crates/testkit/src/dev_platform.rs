@@ -4,14 +4,16 @@ use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::Duration,
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use countersign_client::{Builder, Client};
 use tempfile::TempDir;
 
-use crate::{Database, free_port, process::BIN};
+use crate::{
+    Database, free_port,
+    process::{BIN, listening},
+};
 
 /// A `countersign serve` that was begun word for word as `countersign certs dev` says.
 pub struct DevPlatform {
@@ -57,21 +59,8 @@ impl DevPlatform {
             .stderr(log)
             .spawn()?;
         let mut platform = Self { child, home, port };
-        platform.wait_until_it_listens().await?;
+        listening(&mut platform.child, &platform.home.path().join("log")).await?;
         Ok(platform)
-    }
-
-    async fn wait_until_it_listens(&mut self) -> Result<()> {
-        for _ in 0..600 {
-            if let Some(status) = self.child.try_wait()? {
-                bail!("the gateway ended with {status}: {}", self.log());
-            }
-            if self.log().contains("listening on") {
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        bail!("the gateway does not listen: {}", self.log())
     }
 
     /// Runs `countersign certs dev` again.

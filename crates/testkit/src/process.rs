@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     io::Write as _,
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
@@ -71,7 +71,7 @@ impl GatewayProcess {
     /// When it does not begin to listen.
     pub async fn start_mutual(database: &Database, more: &str) -> Result<Self> {
         let mut process = Self::launch(database, database.url(), free_port()?, more, LOG)?;
-        process.wait_until_it_listens().await?;
+        listening(&mut process.child, &process.folder.path().join("log")).await?;
         Ok(process)
     }
 
@@ -128,19 +128,6 @@ impl GatewayProcess {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         bail!("the gateway does not answer: {}", self.log())
-    }
-
-    async fn wait_until_it_listens(&mut self) -> Result<()> {
-        for _ in 0..600 {
-            if let Some(status) = self.child.try_wait()? {
-                bail!("the gateway ended with {status}: {}", self.log());
-            }
-            if self.log().contains("listening on") {
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        bail!("the gateway does not listen: {}", self.log())
     }
 
     /// The address it listens on.
@@ -221,4 +208,19 @@ fn binary() -> Result<PathBuf> {
     std::env::var_os(BIN)
         .map(PathBuf::from)
         .with_context(|| format!("{BIN} is not set"))
+}
+
+/// Waits until a gateway says in its log that it listens.
+pub(crate) async fn listening(child: &mut Child, log: &Path) -> Result<()> {
+    let said = || fs::read_to_string(log).unwrap_or_default();
+    for _ in 0..600 {
+        if let Some(status) = child.try_wait()? {
+            bail!("the gateway ended with {status}: {}", said());
+        }
+        if said().contains("listening on") {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    bail!("the gateway does not listen: {}", said())
 }
