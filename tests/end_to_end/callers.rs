@@ -56,6 +56,10 @@ pub(crate) fn add(suite: &mut Suite) {
         shares::flood,
     );
     suite.on_each_backend(
+        "callers::who_watches_takes_of_its_share_until_it_stops",
+        shares::watching,
+    );
+    suite.on_each_backend(
         "callers::who_comes_too_often_is_told_when_to_come_again",
         shares::rate,
     );
@@ -149,6 +153,18 @@ async fn methods(backend: Backend) -> Result<()> {
     let world = world(backend, &rows).await?;
     let endpoint = tonic::transport::Endpoint::from_shared(world.platform.endpoint().to_owned())?;
     let channel = endpoint.connect().await?;
+    // Whatever else is asked for is let in, or not, like a method.
+    for path in [
+        "/x/y",
+        "/countersign.v1.PinService/Guess",
+        "/countersign.v2.PinService/Set",
+        "/",
+    ] {
+        let status = bare(&channel, "stranger", path).await?;
+        ensure!(is_refused(&status)?, "{path}: {status:?}");
+        let status = bare(&channel, "nothing", path).await?;
+        ensure!(status.code() == Code::Unimplemented, "{path}: {status:?}");
+    }
     let (mut allowed, mut denied) = (0, 0);
     let strangers = [("stranger", None)];
     let known = rows.iter().map(|(name, row)| (*name, Some(row)));
@@ -271,6 +287,23 @@ async fn operations(backend: Backend) -> Result<()> {
                 *(if may { &mut allowed } else { &mut denied }) += 1;
             }
         }
+    }
+    // An approval that redeems takes what Redeem takes.
+    let mut row = all();
+    row.methods.remove("ConfirmationService.Redeem");
+    let world = self::world(backend, &[("approves", row)]).await?;
+    let client = world.platform.client("approves").await?;
+    for redeem_on_approval in [false, true] {
+        let request = v1::ConfirmationServiceCreateRequest {
+            subject_id: "anna".to_owned(),
+            request_id: new_request_id(),
+            operation: Some(v1::Operation {
+                operation: Some(login("phone")),
+            }),
+            redeem_on_approval,
+        };
+        let answer = client.confirmations().create(request).await;
+        ensure!(answer.is_err() == redeem_on_approval, "{answer:?}");
     }
     println!("callers x operations: {allowed} allowed, {denied} refused");
     Ok(())

@@ -1,9 +1,9 @@
 //! What stands around the methods: health, reflection, and what is no call of a method at all.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use countersign_testkit::{Backend, Client, Person, reason_of, v1};
+use countersign_testkit::{Backend, Client, METHODS, Person, reason_of, v1};
 use tokio_stream::StreamExt;
 use tonic::{
     Code, Request, Status,
@@ -26,12 +26,15 @@ use crate::{
     world::{World, login, refused, well_formed, wrong_fields},
 };
 
-const SERVICES: [&str; 4] = [
-    "countersign.v1.ConfirmationService",
-    "countersign.v1.IdentifierService",
-    "countersign.v1.PinService",
-    "countersign.v1.TotpService",
-];
+/// Every service that there is.
+fn services() -> BTreeSet<&'static str> {
+    let paths = METHODS
+        .iter()
+        .map(|method| method.path.trim_start_matches('/'));
+    paths
+        .filter_map(|path| Some(path.split_once('/')?.0))
+        .collect()
+}
 
 /// Adds the tests of this file.
 pub(crate) fn add(suite: &mut Suite) {
@@ -57,7 +60,7 @@ async fn channel(world: &World) -> Result<Channel> {
 async fn health(backend: Backend) -> Result<()> {
     let world = World::new(backend).await?;
     let mut health = HealthClient::new(channel(&world).await?);
-    for service in SERVICES.into_iter().chain([""]) {
+    for service in services().into_iter().chain([""]) {
         let request = HealthCheckRequest {
             service: service.to_owned(),
         };
@@ -100,7 +103,7 @@ async fn reflection(backend: Backend) -> Result<()> {
         .map(|service| service.name.as_str())
         .collect();
     ensure!(
-        SERVICES.iter().all(|service| names.contains(service)),
+        services().iter().all(|service| names.contains(service)),
         "{names:?}"
     );
     Ok(())

@@ -44,6 +44,11 @@ pub(crate) fn add(suite: &mut Suite) {
     );
     suite.with(
         &[BIN],
+        "mutual_tls::however_many_connect_and_say_nothing_others_are_served",
+        silent,
+    );
+    suite.with(
+        &[BIN],
         "mutual_tls::tls_1_2_is_spoken_only_where_that_was_asked_for",
         old_versions,
     );
@@ -159,6 +164,18 @@ fn usage_not_critical() -> CustomExtension {
     CustomExtension::from_oid_content(&[2, 5, 29, 15], vec![0x03, 0x02, 0x07, 0x80])
 }
 
+/// The content of an extension with these URIs.
+fn names_of(uris: &[&[u8]]) -> Vec<u8> {
+    let mut names = Vec::new();
+    for uri in uris {
+        names.extend([0x86, u8::try_from(uri.len()).unwrap_or(0)]);
+        names.extend(*uri);
+    }
+    let mut content = vec![0x30, u8::try_from(names.len()).unwrap_or(0)];
+    content.extend(names);
+    content
+}
+
 /// Every sort of certificate that differs in one thing from a right one.
 fn sorts() -> Result<Vec<(String, CertificateParams, Fate)>> {
     use ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
@@ -191,6 +208,16 @@ fn sorts() -> Result<Vec<(String, CertificateParams, Fate)>> {
         only(vec![uri(PORTAL)?, uri(PORTAL)?])?,
         Refused("has 2 URIs"),
     );
+
+    // A second URI that is no text, and so easily overlooked.
+    let unreadable = with(|leaf| {
+        leaf.subject_alt_names = Vec::new();
+        leaf.custom_extensions = vec![CustomExtension::from_oid_content(
+            &[2, 5, 29, 17],
+            names_of(&[PORTAL.as_bytes(), b"spiffe://bank.example/\xFF\xFE"]),
+        )];
+    })?;
+    sort("an id and no text", unreadable, Refused("cannot be read"));
 
     let authority = with(|leaf| leaf.is_ca = IsCa::Ca(BasicConstraints::Unconstrained))?;
     sort("authority", authority, Refused("CA:TRUE"));
@@ -399,6 +426,29 @@ async fn without() -> Result<()> {
     let _silent = TcpStream::connect(place.gateway.address()?).await?;
     let portal = place.own.service("portal")?;
     list(place.channel(&portal)?).await?;
+    Ok(())
+}
+
+async fn silent() -> Result<()> {
+    let place = Place::new("1.3").await?;
+    let address = place.gateway.address()?;
+    let portal = place.own.service("portal")?;
+    let mut held = Vec::new();
+    for round in 0..4 {
+        // More than there may be handshakes, in all, from the address that the portal has too.
+        for _ in 0..200 {
+            held.push(TcpStream::connect(address).await?);
+        }
+        list(place.channel(&portal)?)
+            .await
+            .with_context(|| format!("round {round}"))?;
+    }
+    ensure!(
+        place
+            .gateway
+            .log()
+            .contains("too many handshakes are under way")
+    );
     Ok(())
 }
 

@@ -192,13 +192,13 @@ async fn numbers(backend: Backend) -> Result<()> {
         metric,
         series.of(metric),
         &[
-            "method=ConfirmationService.Create 4",
-            "method=ConfirmationService.Redeem 1",
-            "method=ConfirmationService.SubmitProof 7",
-            "method=IdentifierService.List 1",
-            "method=PinService.Set 1",
-            "method=TotpService.BeginEnable 1",
-            "method=TotpService.ConfirmEnable 1",
+            "method=ConfirmationService.Create,caller=host-system 4",
+            "method=ConfirmationService.Redeem,caller=host-system 1",
+            "method=ConfirmationService.SubmitProof,caller=host-system 7",
+            "method=IdentifierService.List,caller=unknown 1",
+            "method=PinService.Set,caller=host-system 1",
+            "method=TotpService.BeginEnable,caller=host-system 1",
+            "method=TotpService.ConfirmEnable,caller=host-system 1",
         ],
     )?;
     // One for the PIN that was set, and one for the PIN that the enrolment took.

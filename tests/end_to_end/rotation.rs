@@ -213,8 +213,15 @@ async fn broken() -> Result<()> {
     list(&portal.channel(gateway.address()?)?).await?;
     // Another key than the certificate's: neither is taken.
     fs::write(&bundle, &pem)?;
+    said(&gateway, "are right again", 4).await?;
     fs::write(database.folder().join("gateway.key"), own.service("x")?.key)?;
     said(&gateway, "cannot be used with the key", 1).await?;
     list(&portal.channel(gateway.address()?)?).await?;
+    list(&kept).await?;
+    // An authority that is gone is gone, whatever else is wrong.
+    fs::write(&bundle, Authority::new("another")?.pem())?;
+    said(&gateway, ANEW, 1).await?;
+    ensure!(list(&kept).await.is_err(), "the authority still vouches");
+    ensure!(list(&portal.channel(gateway.address()?)?).await.is_err());
     Ok(())
 }

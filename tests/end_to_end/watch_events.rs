@@ -420,7 +420,10 @@ async fn one_reader() -> Result<()> {
 
 async fn stop(backend: Backend) -> Result<()> {
     let World {
-        platform, client, ..
+        platform,
+        client,
+        database: _database,
+        ..
     } = World::new(backend).await?;
     let mut streams = Vec::new();
     for _ in 0..3 {

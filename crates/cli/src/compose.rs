@@ -107,6 +107,12 @@ impl Parts {
                  made for this database"
             ),
         }
+        if storage.mend_feed().await? {
+            tracing::warn!(
+                "the database was moved to another server: the feed of events begins anew, and those \
+                 who watch are told so"
+            );
+        }
         let pool = HashPool::start(self.hash_threads).context("no thread can be started")?;
         let platform = Platform::new(
             Arc::clone(&storage) as Arc<dyn Store>,

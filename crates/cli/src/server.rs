@@ -52,6 +52,7 @@ pub(crate) async fn serve(
     pages: Option<TcpListener>,
     confirmations_kept: Duration,
 ) -> Result<()> {
+    countersign_gateway::raise_file_limit();
     let signals = Signals::new()?;
     let address = listener.local_addr()?;
     say(format!("listening on {address}"));

@@ -82,7 +82,11 @@ impl CallError {
     pub fn may_be_done(&self) -> bool {
         matches!(
             self.code(),
-            Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown
+            Code::Unavailable
+                | Code::DeadlineExceeded
+                | Code::Cancelled
+                | Code::Unknown
+                | Code::Internal
         )
     }
 
@@ -191,6 +195,7 @@ mod tests {
             (Status::unavailable("gone"), true),
             (Status::deadline_exceeded("late"), true),
             (Status::cancelled("gone"), true),
+            (Status::internal("a fault behind a change"), true),
             (Status::failed_precondition("no"), false),
             (Status::permission_denied("no"), false),
             (Status::resource_exhausted("busy"), false),

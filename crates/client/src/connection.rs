@@ -103,14 +103,16 @@ impl Service<Request<Body>> for Connection {
         let mut channel = self.current.get();
         Box::pin(async move {
             poll_fn(|context| channel.poll_ready(context)).await?;
-            channel.call(request).await.map_err(in_time)
+            channel.call(request).await.map_err(in_grpc_words)
         })
     }
 }
 
-/// A call that this side gave up has exceeded its deadline; the transport says that it was
-/// cancelled.
-fn in_time(error: tonic::transport::Error) -> StdError {
+/// What became of a call that has no answer, by the codes that every other gRPC client uses. One that
+/// this side gave up has exceeded its deadline; the transport says that it was cancelled. Any other one
+/// met a server that goes or a connection that was lost; the transport calls some of those cancelled or
+/// internal errors.
+fn in_grpc_words(error: tonic::transport::Error) -> StdError {
     let mut cause: Option<&dyn Error> = Some(&error);
     while let Some(found) = cause {
         if found.is::<TimeoutExpired>() {
@@ -119,7 +121,9 @@ fn in_time(error: tonic::transport::Error) -> StdError {
         }
         cause = found.source();
     }
-    error.into()
+    let mut status = Status::unavailable("the connection was lost, or the server goes");
+    status.set_source(Arc::new(error));
+    status.into()
 }
 
 #[cfg(test)]

@@ -63,8 +63,8 @@ pub use mutual::ReloadError;
 pub use retry::retry_unavailable;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longer than the server lets a hash wait for its turn.
-const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longer than the server lets a request take, so that its own answer is heard.
+const CALL_TIMEOUT: Duration = Duration::from_secs(12);
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// A connection to Countersign, for one caller. Cloning it shares the connection.

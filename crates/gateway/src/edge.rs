@@ -24,7 +24,7 @@ use tracing::{Instrument, Span, field};
 use crate::{
     MAX_REQUEST_BYTES, Metrics, caller,
     callers::Admission,
-    deadline,
+    deadline, kept,
     outcome::{Open, code_of},
     request_id::{self, X_REQUEST_ID},
     status,
@@ -112,48 +112,51 @@ where
         let target = Target::at(request.uri().path());
         let trace = TraceParent::of_headers(request.headers());
         let named_caller = caller.as_ref().ok().cloned();
-        let open = Open::new(target.clone(), named_caller, self.layer.metrics.clone());
-        let is_ours = request.uri().path().starts_with("/countersign.");
+        let mut open = Open::new(target.clone(), named_caller, self.layer.metrics.clone());
+        // Whatever else is asked for is let in, or not, as a method of ours is.
+        let is_ours = !matches!(target, Target::Standard(_));
         if is_ours && self.layer.platform.is_full() {
             // Before anything is made for it: most of the work of a flood must be saved.
             self.layer.refusals.for_room.fetch_add(1, Ordering::Relaxed);
             return turn_away(request.into_body(), status::server_busy(), open, id);
         }
         let span = span(&target, caller.as_ref().ok(), id.as_ref(), trace);
-        let mut place = None;
-        if is_ours {
-            match caller.and_then(|caller| self.layer.admission.admit(caller, &target)) {
-                Ok(admitted) => {
+        let place = match caller.and_then(|caller| self.layer.admission.admit(caller, &target)) {
+            Ok(admitted) => {
+                // Services of ours find it there; without it they answer nobody.
+                if is_ours {
                     request.extensions_mut().insert(admitted.identified);
-                    place = admitted.place;
                 }
-                Err(status) if status.code() == Code::ResourceExhausted => {
-                    self.layer
-                        .refusals
-                        .for_share
-                        .fetch_add(1, Ordering::Relaxed);
-                    return turn_away(request.into_body(), status, open, id);
-                }
-                Err(status) => {
-                    let answer = async move {
-                        let response = refuse(request.into_body(), status).await;
-                        Ok(named(open.answered(response), id))
-                    };
-                    return Box::pin(answer.instrument(span));
-                }
+                admitted.place
             }
-        }
+            Err(status) if status.code() == Code::ResourceExhausted => {
+                self.layer
+                    .refusals
+                    .for_share
+                    .fetch_add(1, Ordering::Relaxed);
+                return turn_away(request.into_body(), status, open, id);
+            }
+            Err(status) => {
+                let answer = async move {
+                    let response = refuse(request.into_body(), status).await;
+                    Ok(named(open.answered(response), id))
+                };
+                return Box::pin(answer.instrument(span));
+            }
+        };
         // Created before the transport's own, so that ours ends first and says more.
-        let deadline = deadline::of_headers(request.headers(), self.layer.deadline);
-        let deadline = tokio::time::sleep(deadline);
+        let given = deadline::of_headers(request.headers(), self.layer.deadline);
+        let is_our_own = given == self.layer.deadline;
+        let deadline = tokio::time::sleep(given);
         let answered = span.in_scope(|| self.inner.call(request));
         let answer = async move {
             // In a task of its own: a caller that goes away, or has waited as long as it would, must
             // not stop a change half way, which would cost a connection to the database. And where
             // it panics, the process goes on; the panic hook has logged that it did.
+            let held = place.clone();
             let handling = async move {
                 let answered = answered.await;
-                drop(place);
+                drop(held);
                 answered
             };
             let handled = tokio::spawn(handling.in_current_span());
@@ -163,9 +166,13 @@ where
                     Ok(answered) => complete(answered?),
                     Err(_) => status::internal().into_http(),
                 },
-                () = deadline => status::deadline_exceeded().into_http(),
+                () = deadline => {
+                    open.is_overdue = is_our_own;
+                    status::deadline_exceeded().into_http()
+                }
             };
-            Ok(named(open.answered(response), id))
+            let response = kept::until_read(open.answered(response), place);
+            Ok(named(response, id))
         };
         Box::pin(answer.instrument(span))
     }

@@ -14,6 +14,7 @@ mod edge;
 #[doc(hidden)]
 pub mod fuzzing;
 mod health;
+mod kept;
 mod limits;
 mod methods;
 mod metrics;
@@ -48,6 +49,7 @@ pub use callers::{
     Share, methods_of,
 };
 pub use health::{Health, HealthState};
+pub use limits::raise_file_limit;
 pub use methods::{METHODS, MethodLimits, MethodRow};
 pub use metrics::{Metrics, MetricsError};
 pub use pages::{Pages, serve_pages};
@@ -126,16 +128,22 @@ pub async fn serve(
         Arc::clone(&gateway.upkeep),
         Arc::clone(&refusals),
     );
-    let watch = tokio::spawn(watch);
     let reflection = gateway.reflection.then(reflection).transpose()?;
+    let watch = tokio::spawn(watch);
     let platform = &gateway.platform;
     let edge = EdgeLayer {
         entropy: Arc::clone(&gateway.entropy),
         platform: Arc::clone(platform),
-        admission: Arc::new(Admission::new(gateway.callers)),
         deadline: gateway.deadline,
-        refusals,
-        metrics: gateway.metrics.clone(),
+        refusals: Arc::clone(&refusals),
+        metrics: gateway
+            .metrics
+            .clone()
+            .map(|metrics| match &gateway.callers {
+                Callers::AtTheirWord => metrics,
+                Callers::Table(rows) => metrics.for_callers(rows.keys().map(String::as_str)),
+            }),
+        admission: Arc::new(Admission::new(gateway.callers)),
     };
     let router = limits::builder()
         .layer(edge)
@@ -180,6 +188,7 @@ pub async fn serve(
     let shutdown = async {
         stop.await;
         watch.abort();
+        refusals.log();
         // Whoever watches hears of it, and its stream ends, which would hold up the stop.
         health.set(HealthState::Stopping);
         gateway.feed.stop();

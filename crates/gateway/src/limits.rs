@@ -11,7 +11,11 @@ use std::time::Duration;
 use tonic::transport::Server;
 
 use crate::MAX_REQUEST_BYTES;
-pub(crate) use crate::limits::{bodies::BodyLayer, connections::Connections};
+pub use crate::limits::connections::raise_file_limit;
+pub(crate) use crate::limits::{
+    bodies::BodyLayer,
+    connections::{Connection, Connections, connections_of_one},
+};
 
 /// The most requests of a connection at once. A caller with more opens another connection; a whole
 /// gateway works on 128 requests, so one connection can still fill it.

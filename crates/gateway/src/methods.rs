@@ -80,9 +80,21 @@ impl MethodRow {
 mod tests {
     use countersign_proto::FILE_DESCRIPTOR_SET;
     use prost::Message as _;
-    use prost_types::FileDescriptorSet;
+    use prost_types::{DescriptorProto, FileDescriptorSet};
 
     use super::*;
+
+    /// What of a request a row can limit, by what it holds.
+    fn limits_of(request: &DescriptorProto) -> MethodLimits {
+        let holds = |name: &str| request.field.iter().any(|field| field.type_name() == name);
+        if holds(".countersign.v1.Operation") {
+            MethodLimits::Operation
+        } else if holds(".countersign.v1.Purpose") {
+            MethodLimits::Purposes
+        } else {
+            MethodLimits::None
+        }
+    }
 
     #[test]
     fn the_schema_names_every_method_of_the_wire_and_no_other() {
@@ -99,6 +111,15 @@ mod tests {
             })
             .collect();
         wire.sort();
+        for row in METHODS {
+            let limits = described
+                .file
+                .iter()
+                .flat_map(|file| &file.message_type)
+                .find(|message| message.name() == format!("{}Request", row.name.replace('.', "")))
+                .map_or(MethodLimits::None, limits_of);
+            assert_eq!(row.limits, limits, "{}", row.name);
+        }
         let mut schema: Vec<&str> = METHODS.iter().map(|row| row.path).collect();
         schema.sort_unstable();
         assert_eq!(schema, wire);

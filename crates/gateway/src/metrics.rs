@@ -26,9 +26,10 @@ const MOST_CALLERS: usize = 64;
 /// The longest name that is a label, in bytes.
 const LONGEST_CALLER: usize = 256;
 
-/// Upper bounds of what a request takes, in seconds: from one round trip to the longest deadline.
-const DURATIONS: [f64; 13] = [
-    0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+/// Upper bounds of what a request takes, in seconds: from one round trip to the longest deadline that
+/// can be configured.
+const DURATIONS: [f64; 15] = [
+    0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
 ];
 
 /// Upper bounds of a wait for a turn, in seconds: hardly any, to as long as there is patience.
@@ -39,11 +40,12 @@ const WAITS: [f64; 10] = [
 const IN_FLIGHT: &str = "countersign_requests_in_flight";
 
 /// Reasons of errors that say that there was no room.
-const NO_ROOM: [(&str, &str); 4] = [
+const NO_ROOM: [(&str, &str); 5] = [
     ("SERVER_BUSY", "server_busy"),
     ("SUBJECT_BUSY", "subject_busy"),
     ("HASH_POOL_BUSY", "hash_pool_busy"),
     ("CALLER_BUSY", "caller_busy"),
+    ("TOO_MANY_WATCHERS", "too_many_watchers"),
 ];
 
 /// The metrics of this process. There are none until this is made.
@@ -51,6 +53,8 @@ const NO_ROOM: [(&str, &str); 4] = [
 pub struct Metrics {
     pub(crate) page: PrometheusHandle,
     callers: Arc<Mutex<HashSet<Arc<str>>>>,
+    /// Whether nobody else gets a label.
+    is_closed: bool,
 }
 
 /// Requests cannot be counted.
@@ -80,6 +84,7 @@ impl Metrics {
         Ok(Self {
             page,
             callers: Arc::default(),
+            is_closed: false,
         })
     }
 
@@ -105,21 +110,35 @@ impl Metrics {
             Target::Unknown(_) => "unknown",
             Target::Standard(_) => return,
         };
+        let caller = self.label(caller);
         counter!(
             "countersign_requests_total",
             "method" => method,
-            "caller" => self.label(caller),
+            "caller" => caller.clone(),
             "code" => code_name(code),
         )
         .increment(1);
         if !target.is_stream() {
-            histogram!("countersign_request_duration_seconds", "method" => method).record(took);
+            let name = "countersign_request_duration_seconds";
+            histogram!(name, "method" => method, "caller" => caller).record(took);
         }
         let no_room = NO_ROOM
             .into_iter()
             .find(|(known, _)| Some(*known) == reason);
         if let Some((_, reason)) = no_room {
             counter!("countersign_requests_refused_total", "reason" => reason).increment(1);
+        }
+    }
+
+    /// With labels for these callers and for nobody else.
+    pub(crate) fn for_callers<'a>(self, names: impl Iterator<Item = &'a str>) -> Self {
+        let names = names
+            .filter(|name| name.len() <= LONGEST_CALLER)
+            .map(Arc::from);
+        Self {
+            callers: Arc::new(Mutex::new(names.collect())),
+            is_closed: true,
+            ..self
         }
     }
 
@@ -132,7 +151,7 @@ impl Metrics {
         if let Some(known) = callers.get(caller) {
             return SharedString::from_shared(Arc::clone(known));
         }
-        if callers.len() >= MOST_CALLERS || caller.len() > LONGEST_CALLER {
+        if self.is_closed || callers.len() >= MOST_CALLERS || caller.len() > LONGEST_CALLER {
             return SharedString::const_str("other");
         }
         let new = Arc::<str>::from(caller);
@@ -223,7 +242,7 @@ mod tests {
         assert_eq!(lines("countersign_requests_total{"), MOST_CALLERS + 3);
         assert_eq!(
             lines("countersign_request_duration_seconds_bucket{"),
-            2 * (DURATIONS.len() + 1)
+            (MOST_CALLERS + 3) * (DURATIONS.len() + 1)
         );
         for line in [
             "countersign_requests_total{method=\"unknown\",caller=\"caller-63\",code=\"UNIMPLEMENTED\"} 1",

@@ -26,6 +26,8 @@ pub(crate) struct Open {
     metrics: Option<Metrics>,
     in_flight: Option<InFlight>,
     has_ended: bool,
+    /// Whether it took longer than the server lets a request: no doing of its caller.
+    pub(crate) is_overdue: bool,
 }
 
 /// Whose doing an end is.
@@ -48,6 +50,7 @@ impl Open {
             in_flight: metrics.as_ref().map(|_| Metrics::came()),
             metrics,
             has_ended: false,
+            is_overdue: false,
         }
     }
 
@@ -132,7 +135,12 @@ impl Open {
         }
         let is_standard = matches!(self.target, Target::Standard(_));
         let is_given_up = code == Code::Cancelled;
-        match fault(code) {
+        let fault = if self.is_overdue {
+            Fault::Passing
+        } else {
+            fault(code)
+        };
+        match fault {
             Fault::Ours => line!(error, "a request failed"),
             Fault::Passing => line!(warn, "a request failed"),
             Fault::Callers if !is_given_up => line!(info, "a request was refused"),

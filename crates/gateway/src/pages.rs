@@ -9,15 +9,60 @@ use axum::{
     http::{StatusCode, header::CONTENT_TYPE},
     response::IntoResponse,
     routing::get,
+    serve::Listener,
 };
 use countersign_mfa::ports::Upkeep;
 use metrics::gauge;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_stream::StreamExt as _;
+use tonic::transport::server::TcpIncoming;
 
-use crate::{Health, HealthState, Metrics};
+use crate::{
+    Health, HealthState, Metrics,
+    limits::{Connection, Connections},
+};
 
 /// How often what was measured is sorted into its buckets, if nobody asks for it.
 const UPKEEP: Duration = Duration::from_secs(5);
+
+/// How many connections there may be to the pages: a Prometheus or two, and probes. They must not take
+/// the files that callers' connections need.
+const MOST_CONNECTIONS: usize = 32;
+
+/// The few connections that there may be.
+struct Few(Connections<TcpIncoming>);
+
+impl Few {
+    fn new(listener: TcpListener) -> Self {
+        Self(Connections::at_most(
+            TcpIncoming::from(listener),
+            MOST_CONNECTIONS,
+        ))
+    }
+}
+
+impl Listener for Few {
+    type Io = Connection<TcpStream>;
+    type Addr = ();
+
+    async fn accept(&mut self) -> (Self::Io, ()) {
+        loop {
+            match self.0.next().await {
+                Some(Ok(connection)) => return (connection, ()),
+                // A connection that was given up, or no socket left.
+                Some(Err(_)) => tokio::time::sleep(PAUSE).await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The pause after a connection that could not be accepted.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What the pages show.
 #[derive(Clone)]
@@ -48,7 +93,7 @@ pub async fn serve_pages(pages: Pages, listener: TcpListener) -> std::io::Result
         .route("/readyz", get(ready))
         .with_state(pages.clone());
     tokio::select! {
-        served = async { axum::serve(listener, router).await } => served,
+        served = async { axum::serve(Few::new(listener), router).await } => served,
         () = upkeep => Ok(()),
     }
 }

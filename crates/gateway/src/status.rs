@@ -83,7 +83,6 @@ pub(crate) fn of_error(error: Error) -> Status {
         Error::PageTokenInvalid => invalid_field("page_token", NO_TOKEN),
         Error::ResumeTokenInvalid => invalid_field("resume_token", &text),
         Error::FeedRestarted => precondition(ErrorReason::FeedRestarted, text),
-        Error::WatcherTooSlow => unavailable(ErrorReason::WatcherTooSlow, text),
         Error::TooManyWatchers => busy(ErrorReason::TooManyWatchers, text),
         Error::Stopping => unavailable(ErrorReason::ServerStopping, text),
         Error::SubjectBusy => busy(ErrorReason::SubjectBusy, text),

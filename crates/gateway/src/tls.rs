@@ -77,13 +77,18 @@ impl Tls {
 
     /// Looks at the files again and again, for as long as it is polled; ends connections whose
     /// certificates have come to their end.
-    pub(crate) async fn keep_fresh(&self) {
+    pub(crate) async fn keep_fresh(self: &Arc<Self>) {
         let mut interval = tokio::time::interval(LOOK);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut last_fault = String::new();
         loop {
             interval.tick().await;
-            match self.refresh() {
+            // Files may be on a network, which may hang.
+            let tls = Arc::clone(self);
+            let Ok(looked) = tokio::task::spawn_blocking(move || tls.refresh()).await else {
+                continue;
+            };
+            match looked {
                 Ok(()) if last_fault.is_empty() => {}
                 Ok(()) => {
                     last_fault.clear();
@@ -95,8 +100,8 @@ impl Tls {
                         last_fault = error.to_string();
                         tracing::error!(
                             error = &error as &dyn std::error::Error,
-                            "certificates have changed and are not right: those read before stay in \
-                             force"
+                            "certificates have changed and are not right: what was read before of \
+                             this file stays in force"
                         );
                     }
                 }
@@ -105,27 +110,31 @@ impl Tls {
         }
     }
 
-    /// Reads the files again; where they have changed, what they say is in force from now on.
+    /// Reads the files again; what has changed and is right is in force from now on. An error says what
+    /// is not right.
     fn refresh(&self) -> Result<(), TlsError> {
-        let fresh = self.files.read()?;
         let mut contents = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
-        if *contents == fresh {
-            return Ok(());
+        let (next, fault) = self.files.read_again(&contents);
+        if *contents != next {
+            let loaded = self.files.load(&next)?;
+            let trust = Arc::clone(&loaded.trust);
+            *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
+            *contents = next;
+            let now = UnixTime::now();
+            let distrusted = self.cut(|ticket| ticket.identify(&trust, now).is_err());
+            tracing::info!(connections.cut = distrusted, "certificates were read anew");
         }
-        let loaded = self.files.load(&fresh)?;
-        let trust = Arc::clone(&loaded.trust);
-        *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
-        *contents = fresh;
         drop(contents);
-        let now = UnixTime::now();
-        let distrusted =
-            self.cut(|ticket| trust.identify(ticket.leaf(), ticket.others(), now).is_err());
-        tracing::info!(connections.cut = distrusted, "certificates were read anew");
-        Ok(())
+        fault.map_or(Ok(()), Err)
     }
 
     fn end_old(&self, now: UnixTime) {
-        let ended = self.cut(|ticket| ticket.svid.is_over(now));
+        let trust = self.trust();
+        // A chain may have a certificate to spare.
+        let is_over = |ticket: &Ticket| {
+            ticket.first_end < now.as_secs() && ticket.identify(&trust, now).is_err()
+        };
+        let ended = self.cut(is_over);
         if ended > 0 {
             tracing::info!(
                 connections.cut = ended,

@@ -96,9 +96,6 @@ pub enum Error {
         "the feed has begun anew since: read the state of your subjects, and begin without a token"
     )]
     FeedRestarted,
-    /// Somebody who watches has not read fast enough.
-    #[error("what was not read in time is no longer held: go on with the last token")]
-    WatcherTooSlow,
     /// Too many watch.
     #[error("as many watch as may")]
     TooManyWatchers,

@@ -14,7 +14,11 @@ use std::{
 
 use countersign_primitives::SubjectId;
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch},
+    sync::{
+        OwnedSemaphorePermit, Semaphore,
+        broadcast::{self, error::RecvError},
+        watch,
+    },
     time::{sleep, timeout},
 };
 
@@ -32,10 +36,10 @@ const LOOK: Duration = Duration::from_millis(200);
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// How many events are read at a time.
 const PAGE: u64 = 500;
-/// How many parts of the feed may wait for the slowest of those who watch.
+/// How many parts of the feed are held for those who are slow; what is older they read for themselves.
 const PARTS: usize = 64;
-/// How many may watch: a host has a few services that do.
-const WATCHERS: usize = 64;
+/// How many may watch: a host has a few services that do, each within its share.
+const WATCHERS: usize = 512;
 /// How long nothing is said, before a token is: so that it does not grow old.
 const SILENCE: Duration = Duration::from_secs(15);
 
@@ -186,16 +190,18 @@ impl Feed {
 
     /// Reads, and hands on, until nobody watches.
     async fn read_on(self: Arc<Self>) {
+        // Should it panic, the next who watches finds no reader, and starts one.
+        let _end = End(&self);
         let mut was_away = false;
         loop {
-            let Some(from) = self.needed_from() else {
+            let Some((life, from)) = self.needed_from() else {
                 return;
             };
             match self.source.read_feed(Some(from), PAGE).await {
                 Ok(page) => {
                     was_away = false;
                     let is_last = page.is_last;
-                    self.hand_on(page);
+                    self.hand_on(life, page);
                     if is_last {
                         sleep(LOOK).await;
                     }
@@ -214,30 +220,47 @@ impl Feed {
         }
     }
 
-    /// Where to read on; `None` once nobody watches: then there is no reader any more.
-    fn needed_from(&self) -> Option<FeedPlace> {
+    /// Where to read on, in which life; `None` once nobody watches: then there is no reader any more.
+    fn needed_from(&self) -> Option<([u8; 16], FeedPlace)> {
         let mut reader = self.reader();
         let found = reader.as_ref()?;
         if found.parts.receiver_count() > 0 {
-            return Some(found.next);
+            return Some((found.incarnation, found.next));
         }
         *reader = None;
         None
     }
 
     /// Under one lock: whoever joins has the part, or is told to read it for itself.
-    fn hand_on(&self, page: FeedPage) {
+    fn hand_on(&self, life: [u8; 16], page: FeedPage) {
         let part = Arc::new(Part::of(page));
         let mut reader = self.reader();
-        if let Some(reader) = &mut *reader {
-            reader.next = part.next;
-            // An error means that nobody watches any more.
-            let _ = reader.parts.send(part);
+        match &mut *reader {
+            // Somebody has begun in another life meanwhile.
+            Some(reader) if reader.incarnation != life => {}
+            Some(reader) if part.incarnation == life => {
+                reader.next = part.next;
+                // An error means that nobody watches any more.
+                let _ = reader.parts.send(part);
+            }
+            // Its life has ended: those who hear of it hear no more.
+            _ => *reader = None,
         }
     }
 
     fn reader(&self) -> MutexGuard<'_, Option<Reader>> {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The end of the reader's work, however it comes.
+struct End<'a>(&'a Feed);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            *self.0.reader() = None;
+        }
     }
 }
 
@@ -271,9 +294,8 @@ impl Watcher {
     /// What is next.
     ///
     /// # Errors
-    /// Why there is nothing more: [`Error::WatcherTooSlow`], [`Error::FeedRestarted`],
-    /// [`Error::Stopping`], and those of the store. After each, watching can be begun anew with the
-    /// last token, save after `FeedRestarted`.
+    /// Why there is nothing more: [`Error::FeedRestarted`], [`Error::Stopping`], and those of the store.
+    /// After each, watching can be begun anew with the last token, save after `FeedRestarted`.
     pub async fn next(&mut self) -> Result<Told, Error> {
         if !std::mem::replace(&mut self.has_begun, true) {
             return Ok(self.told(None));
@@ -320,8 +342,17 @@ impl Watcher {
         Ok(Arc::new(Part::of(page)))
     }
 
+    /// What the reader hands on. Whoever has not listened for long reads for itself what it missed.
     async fn hear(&mut self) -> Result<Arc<Part>, Error> {
-        self.parts.recv().await.map_err(|_| Error::WatcherTooSlow)
+        match self.parts.recv().await {
+            Ok(part) => Ok(part),
+            Err(RecvError::Closed) => Err(Error::FeedRestarted),
+            Err(RecvError::Lagged(_)) => {
+                let (parts, joined_at) = self.feed.join(self.incarnation, self.place);
+                (self.parts, self.joined_at) = (parts, joined_at);
+                self.catch_up().await
+            }
+        }
     }
 
     fn told(&self, news: Option<&Arc<News>>) -> Told {

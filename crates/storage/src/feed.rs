@@ -51,6 +51,32 @@ const REWIND_SQLITE: &str = "UPDATE event SET place = 0 WHERE (subject_id, versi
 const REBORN_POSTGRES: &str = "UPDATE incarnation SET id = uuid_send(gen_random_uuid())";
 const REBORN_SQLITE: &str = "UPDATE incarnation SET id = randomblob(16)";
 
+/// Whether events have places that no transaction has come to.
+const AHEAD: &str = "SELECT coalesce(max(place), 0) >= \
+     pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS is_ahead FROM event";
+
+impl Storage {
+    /// Begins the feed anew where the database was moved to another server, whose transactions have
+    /// lower numbers: new events would have places among the old ones. Says whether it did.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn mend_feed(&self) -> Result<bool, StoreError> {
+        if self.dialect == Dialect::Sqlite {
+            return Ok(false);
+        }
+        let statement = Statement::from_string(self.read.get_database_backend(), AHEAD);
+        let row = within(self.patience, self.read.query_one_raw(statement))
+            .await
+            .map_err(|error| nothing_written(&error))?;
+        let is_ahead = row.is_some_and(|row| row.try_get("", "is_ahead").unwrap_or(false));
+        if is_ahead {
+            self.begin_feed_anew().await?;
+        }
+        Ok(is_ahead)
+    }
+}
+
 #[async_trait]
 impl FeedSource for Storage {
     async fn read_feed(&self, from: Option<FeedPlace>, most: u64) -> Result<FeedPage, StoreError> {

@@ -56,7 +56,7 @@ export const pins = v1.PinService.service;
 export const totp = v1.TotpService.service;
 
 /** How long the server may take over one try of a call. */
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 12_000;
 /** How often a call is tried in all while the server is not available. */
 const TRIES = 4;
 const FIRST_PAUSE_MS = 100;

@@ -95,3 +95,34 @@ pub(super) async fn rate(backend: Backend) -> Result<()> {
     }
     Ok(())
 }
+
+pub(super) async fn watching(backend: Backend) -> Result<()> {
+    let mut few = all();
+    few.share.at_once = 3;
+    let world = world(backend, &[("notifier", few), ("logins", all())]).await?;
+    let client = world.platform.client("notifier").await?;
+    let watch = || async {
+        let request = v1::EventServiceWatchRequest::default();
+        let stream = client.events().watch(request).await?;
+        Ok::<_, Status>(stream.into_inner())
+    };
+    let mut streams = Vec::new();
+    for _ in 0..3 {
+        let mut stream = watch().await?;
+        stream.message().await?;
+        streams.push(stream);
+    }
+    let answer = watch().await.map(drop);
+    refused(answer, Code::ResourceExhausted, "CALLER_BUSY")?;
+    let others = world.platform.client("logins").await?;
+    create_login(&others, "anna").await?;
+    // Who goes away gives its place back, as soon as the server hears of it.
+    streams.pop();
+    for _ in 0..500 {
+        match watch().await {
+            Ok(_) => return Ok(()),
+            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
+        }
+    }
+    anyhow::bail!("a place did not come free")
+}

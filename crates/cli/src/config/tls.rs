@@ -7,8 +7,8 @@ use std::{
 };
 
 use countersign_gateway::{
-    Callers, Ceiling, OperationKind, PaymentMethods, Row, Share, SpiffeId, TlsFiles, TlsVersion,
-    TrustDomain, methods_of,
+    Callers, Ceiling, METHODS, MethodLimits, OperationKind, PaymentMethods, Row, Share, SpiffeId,
+    TlsFiles, TlsVersion, TrustDomain, methods_of,
 };
 use countersign_mfa::{Caller, Grants};
 use countersign_security_identifiers::{Purpose, PurposeSet};
@@ -335,13 +335,23 @@ impl CallerRow {
             let rule = "must have withdrawal where payment_methods or ceilings are given";
             wrong("operations", rule.to_owned());
         }
-        let takes_operations = ["ConfirmationService.Create", "ConfirmationService.Redeem"]
-            .iter()
-            .any(|method| row.methods.contains(method));
-        if takes_operations && row.operations.is_empty() {
+        let takes = |limits| {
+            let mut methods = METHODS.iter().filter(|method| method.limits == limits);
+            methods.find(|method| row.methods.contains(method.name))
+        };
+        if let Some(method) = takes(MethodLimits::Operation)
+            && row.operations.is_empty()
+        {
+            let name = method.name;
             let rule =
-                "must be given where `methods` has Create or Redeem: without it both are refused";
-            wrong("operations", rule.to_owned());
+                format!("must be given where `methods` has {name}: without it all are refused");
+            wrong("operations", rule);
+        }
+        let switches = row.methods.contains("IdentifierService.SetPurposes");
+        if switches && row.purposes.is_empty() {
+            let rule = "must be given where `methods` has IdentifierService.SetPurposes: without it all \
+                        are refused";
+            wrong("purposes", rule.to_owned());
         }
     }
 }

@@ -8,11 +8,11 @@ use governor::{
     DefaultDirectRateLimiter, Quota, RateLimiter,
     clock::{Clock, DefaultClock},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tonic::Status;
 
 use super::{Callers, Lacks, Row};
-use crate::{status, target::Target};
+use crate::{kept::Place, status, target::Target};
 
 /// How often those that are in no row may ask, all together: enough to read of it in the log.
 const STRANGERS_PER_SECOND: NonZeroU32 = NonZeroU32::new(10).unwrap();
@@ -42,7 +42,7 @@ pub(crate) struct Identified {
 pub(crate) struct Admitted {
     pub(crate) identified: Identified,
     /// Its part of what its caller may have at work.
-    pub(crate) place: Option<OwnedSemaphorePermit>,
+    pub(crate) place: Option<Place>,
 }
 
 impl Admission {
@@ -82,7 +82,17 @@ impl Admission {
             return Err(status::caller_busy(full.wait_time_from(self.clock.now())));
         }
         let Some(entry) = entry else {
-            return Err(status::not_permitted(Lacks::Row));
+            // Whoever is proved may ask whether we are well.
+            return match target {
+                Target::Standard(_) => Ok(Admitted {
+                    identified: Identified {
+                        caller,
+                        entry: None,
+                    },
+                    place: None,
+                }),
+                Target::Ours(_) | Target::Unknown(_) => Err(status::not_permitted(Lacks::Row)),
+            };
         };
         // A method that there is not is answered as such, to those who may call anything.
         if let Target::Ours(method) = target
@@ -98,7 +108,7 @@ impl Admission {
                 caller,
                 entry: Some(Arc::clone(entry)),
             },
-            place: Some(place),
+            place: Some(Arc::new(place)),
         })
     }
 }
@@ -114,6 +124,14 @@ impl Identified {
             caller: Caller::local(),
             entry: None,
         }
+    }
+
+    /// That the method may be called, where another one does its work too.
+    pub(crate) fn require_method(&self, name: &str) -> Result<(), Status> {
+        self.require(|row| match row.methods.contains(name) {
+            true => Ok(()),
+            false => Err(Lacks::Methods),
+        })
     }
 
     /// That the operation may be confirmed for this caller, and redeemed by it.

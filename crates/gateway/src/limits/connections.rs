@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Resource, getrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -17,13 +17,15 @@ use tokio::{
 use tokio_stream::Stream;
 use tonic::transport::server::Connected;
 
+use crate::accept::HANDSHAKES_AT_ONCE;
+
 /// The most connections. One that does nothing costs some 20 KiB, so all of them take 40 MiB; a
 /// host system has some tens of services, with a few connections each.
 const MAX_CONNECTIONS: usize = 2048;
 
-/// How many open files are left for everything else: the database's connections, logs, files that
-/// are read again.
-const OTHER_FILES: usize = 256;
+/// How many open files are left for everything else: handshakes, the database's connections, logs, files
+/// that are read again.
+const OTHER_FILES: usize = HANDSHAKES_AT_ONCE + 256;
 
 /// How many bytes a client begins with: HTTP/2's preface, and more.
 const PREFACE_BYTES: usize = 24;
@@ -50,7 +52,8 @@ impl<S> Connections<S> {
         Self::at_most(incoming, most())
     }
 
-    fn at_most(incoming: S, most: usize) -> Self {
+    /// Those of `incoming`, at most so many.
+    pub(crate) fn at_most(incoming: S, most: usize) -> Self {
         Self {
             incoming,
             places: Arc::new(Semaphore::new(most)),
@@ -80,6 +83,24 @@ impl<S> Connections<S> {
             let _ = silence.as_mut().poll(context);
         }
     }
+}
+
+/// How many of them one caller may have: some instances with a few each, and no flood of one keeps out
+/// the others.
+pub(crate) fn connections_of_one() -> usize {
+    (most() / 4).max(1)
+}
+
+/// Lets this process have as many open files as the system lets it: each connection is one, and what a
+/// shell starts with is often too few.
+pub fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    // Where it may not be raised, there are fewer connections.
+    let _ = setrlimit(Resource::Nofile, raised);
 }
 
 /// How many connections there may be here: never so many that the database cannot be reached.

@@ -46,6 +46,9 @@ impl ConfirmationService for Confirmations {
         }
         let (call, operation) = reader.finish(call.zip(operation))?;
         from.require_operation(&operation)?;
+        if request.redeem_on_approval {
+            from.require_method("ConfirmationService.Redeem")?;
+        }
         let create = Create {
             operation,
             redeem_on_approval: request.redeem_on_approval,

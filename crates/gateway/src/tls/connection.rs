@@ -21,9 +21,11 @@ use tonic::transport::server::Connected;
 
 use super::{
     HandshakeError, Tls, refusals,
-    svid::{Svid, SvidError},
-    trust::DistrustError,
+    spiffe_id::SpiffeId,
+    svid::{self, Svid, SvidError},
+    trust::{DistrustError, Trust},
 };
+use crate::limits::connections_of_one;
 
 /// A connection that was accepted: plaintext on loopback, or mutual TLS.
 pub(crate) enum Connection {
@@ -52,18 +54,18 @@ pub(crate) struct Mutual {
 
 /// What proved the other end's id, and the way to end the connection.
 pub(super) struct Ticket {
-    pub(super) svid: Svid,
+    id: SpiffeId,
+    /// When the first certificate of the chain ends, in seconds since the epoch.
+    pub(super) first_end: u64,
     chain: Vec<CertificateDer<'static>>,
     token: CancellationToken,
 }
 
 impl Ticket {
-    pub(super) fn leaf(&self) -> &CertificateDer<'static> {
-        &self.chain[0]
-    }
-
-    pub(super) fn others(&self) -> &[CertificateDer<'static>] {
-        &self.chain[1..]
+    /// Whom the chain proves, by these authorities.
+    pub(super) fn identify(&self, trust: &Trust, now: UnixTime) -> Result<Svid, DistrustError> {
+        let (leaf, others) = self.chain.split_first().ok_or(SvidError::Unreadable)?;
+        trust.identify(leaf, others, now)
     }
 
     pub(super) fn cut(&self) {
@@ -93,9 +95,29 @@ impl Tls {
         let caller = caller.map_err(DistrustError::Leaf)?;
         let token = CancellationToken::new();
         let cut = Box::pin(token.clone().cancelled_owned());
-        let ticket = Arc::new(Ticket { svid, chain, token });
+        let ends = chain
+            .iter()
+            .filter_map(|certificate| svid::end_of(certificate).ok());
+        let ticket = Arc::new(Ticket {
+            first_end: ends.min().unwrap_or(0),
+            id: svid.id,
+            chain,
+            token,
+        });
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        self.open().insert(number, Arc::downgrade(&ticket));
+        {
+            let mut open = self.open();
+            let is_same = |other: &Arc<Ticket>| other.id == ticket.id;
+            let of_caller = open
+                .values()
+                .filter_map(Weak::upgrade)
+                .filter(is_same)
+                .count();
+            if of_caller >= connections_of_one() {
+                return Err(HandshakeError::TooManyOfCaller(ticket.id.to_string()));
+            }
+            open.insert(number, Arc::downgrade(&ticket));
+        }
         let mutual = Mutual {
             stream,
             caller,
@@ -105,8 +127,7 @@ impl Tls {
             number,
         };
         // After it can be cut: the bundles may have changed since the handshake began.
-        let (leaf, others) = (mutual.ticket.leaf(), mutual.ticket.others());
-        self.trust().identify(leaf, others, UnixTime::now())?;
+        mutual.ticket.identify(&self.trust(), UnixTime::now())?;
         Ok(Connection::Mutual(Box::new(mutual)))
     }
 }

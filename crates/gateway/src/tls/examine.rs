@@ -121,11 +121,10 @@ impl TlsFiles {
         });
         let vouched = match bundle {
             Some((domain, Ok(authorities))) => {
-                // At the end of its life, so that a certificate that has expired is told once, as
+                // At the end of the first that ends, so that a chain that has expired is told once, as
                 // one that has expired.
-                let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(
-                    leafs_life.until.as_secs(),
-                ));
+                let end = first_end.unwrap_or(leafs_life.until).as_secs();
+                let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(end));
                 vouched(domain, authorities, leaf, others, at)
             }
             Some((_, Err(_))) | None => Vouched::NobodyToAsk,

@@ -100,7 +100,7 @@ pub enum TlsError {
 }
 
 /// What all files hold at one time.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Contents {
     certificate: Vec<u8>,
     key: Vec<u8>,
@@ -123,6 +123,53 @@ impl TlsFiles {
             key: read(&self.key)?,
             bundles: bundles.collect::<Result<_, TlsError>>()?,
         })
+    }
+
+    /// What is in force after another look, where `present` was before: own pair and bundles each by
+    /// itself, so that an authority that is gone is gone, whatever else is wrong. And what is wrong.
+    pub(crate) fn read_again(&self, present: &Contents) -> (Contents, Option<TlsError>) {
+        let mut next = present.clone();
+        let mut fault = None;
+        let pair = || Ok((read(&self.certificate)?, read(&self.key)?));
+        self.try_part(
+            &mut next,
+            &mut fault,
+            pair(),
+            |contents, (certificate, key)| {
+                contents.certificate = certificate;
+                contents.key = key;
+            },
+        );
+        for (domain, path) in &self.bundles {
+            self.try_part(&mut next, &mut fault, read(path), |contents, bundle| {
+                contents.bundles.insert(domain.clone(), bundle);
+            });
+        }
+        (next, fault)
+    }
+
+    /// Takes a part over, if all is right with it.
+    fn try_part<T>(
+        &self,
+        contents: &mut Contents,
+        fault: &mut Option<TlsError>,
+        part: Result<T, TlsError>,
+        set: impl FnOnce(&mut Contents, T),
+    ) {
+        let tried = part.and_then(|part| {
+            let mut candidate = contents.clone();
+            set(&mut candidate, part);
+            if candidate != *contents {
+                self.load(&candidate)?;
+            }
+            Ok(candidate)
+        });
+        match tried {
+            Ok(candidate) => *contents = candidate,
+            Err(error) => {
+                fault.get_or_insert(error);
+            }
+        }
     }
 
     /// Makes of the contents what connections are accepted with.
@@ -187,7 +234,11 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
         path: path.to_owned(),
         source,
     };
-    if fs::metadata(path).map_err(unreadable)?.len() > MAX_FILE_BYTES {
+    let found = fs::metadata(path).map_err(unreadable)?;
+    if !found.is_file() {
+        return Err(unreadable(io::ErrorKind::InvalidInput.into()));
+    }
+    if found.len() > MAX_FILE_BYTES {
         return Err(TlsError::TooLarge(path.to_owned()));
     }
     fs::read(path).map_err(unreadable)

@@ -39,8 +39,10 @@ pub(crate) enum HandshakeError {
     Transport(#[source] io::Error),
     #[error("the handshake took too long")]
     TooSlow,
-    #[error("too many handshakes of this address are under way")]
+    #[error("too many handshakes are under way, and this one is the oldest")]
     TooMany,
+    #[error("{0} has as many connections as it may have")]
+    TooManyOfCaller(String),
     #[error(transparent)]
     Certificate(#[from] DistrustError),
 }
@@ -79,13 +81,13 @@ impl Default for HandshakeRefusals {
 
 impl HandshakeRefusals {
     /// Logs that a connection was refused, unless there were too many.
-    pub(crate) fn log(&self, peer: SocketAddr, why: &HandshakeError) {
+    pub(crate) fn log(&self, peer: Option<SocketAddr>, why: &HandshakeError) {
         if self.lines.check().is_err() {
             self.left_out.fetch_add(1, Ordering::Relaxed);
             return;
         }
         tracing::warn!(
-            peer.address = %peer,
+            peer.address = peer.map(tracing::field::display),
             error = why as &dyn Error,
             refusals.left_out = self.left_out.swap(0, Ordering::Relaxed),
             "a connection was refused"

@@ -1,7 +1,7 @@
 //! Certificates of callers: what the X.509-SVID standard asks of a leaf, beyond a valid path.
 
 use thiserror::Error;
-use tokio_rustls::rustls::pki_types::{CertificateDer, UnixTime};
+use tokio_rustls::rustls::pki_types::CertificateDer;
 use x509_parser::{certificate::X509Certificate, extensions::GeneralName, parse_x509_certificate};
 
 use super::spiffe_id::{SpiffeId, SpiffeIdError};
@@ -11,8 +11,6 @@ use super::spiffe_id::{SpiffeId, SpiffeIdError};
 pub(crate) struct Svid {
     /// Who it is.
     pub(crate) id: SpiffeId,
-    /// The last second of its life, in seconds since the epoch.
-    pub(crate) until: u64,
 }
 
 /// A leaf is no X.509-SVID. For the log: outside, all refusals are the same.
@@ -50,17 +48,16 @@ impl Svid {
         }
         let id = only_uri(&certificate)?.parse()?;
         require_leaf(&certificate)?;
-        let until = certificate.validity().not_after.timestamp();
-        Ok(Self {
-            id,
-            until: u64::try_from(until).unwrap_or(0),
-        })
+        Ok(Self { id })
     }
+}
 
-    /// Whether its life is over.
-    pub(crate) fn is_over(&self, now: UnixTime) -> bool {
-        now.as_secs() > self.until
-    }
+/// The last second of a certificate's life, in seconds since the epoch.
+pub(super) fn end_of(certificate: &CertificateDer<'_>) -> Result<u64, SvidError> {
+    let (_, certificate) =
+        parse_x509_certificate(certificate).map_err(|_| SvidError::Unreadable)?;
+    let end = certificate.validity().not_after.timestamp();
+    Ok(u64::try_from(end).unwrap_or(0))
 }
 
 fn only_uri<'a>(certificate: &'a X509Certificate<'_>) -> Result<&'a str, SvidError> {
@@ -68,6 +65,13 @@ fn only_uri<'a>(certificate: &'a X509Certificate<'_>) -> Result<&'a str, SvidErr
         .subject_alternative_name()
         .map_err(|_| SvidError::Unreadable)?;
     let names = names.map_or(&[][..], |names| &names.value.general_names);
+    // One that cannot be read is left out of what follows, and may be another id.
+    if names
+        .iter()
+        .any(|name| matches!(name, GeneralName::Invalid(..)))
+    {
+        return Err(SvidError::Unreadable);
+    }
     let uris: Vec<&str> = names
         .iter()
         .filter_map(|name| match name {

@@ -40,9 +40,8 @@ impl FromStr for Token {
                 within: within.parse().map_err(|_| NoToken)?,
             },
         };
-        // There is one way to write each, and no place before the beginning.
-        let is_ours =
-            token.to_string() == text && token.place.place >= 0 && token.place.within >= 0;
+        // There is one way to write each, and nobody is sent to what lies before the first place.
+        let is_ours = token.to_string() == text && token.place.place > 0 && token.place.within >= 0;
         is_ours.then_some(token).ok_or(NoToken)
     }
 }
@@ -53,7 +52,7 @@ mod tests {
 
     #[test]
     fn a_token_is_read_as_it_was_written() {
-        for (place, within) in [(0, 0), (5, 63), (i64::MAX, i64::MAX)] {
+        for (place, within) in [(1, 0), (5, 63), (i64::MAX, i64::MAX)] {
             let token = Token {
                 incarnation: [0xA5; 16],
                 place: FeedPlace { place, within },
@@ -70,6 +69,7 @@ mod tests {
             "1".to_owned(),
             format!("2.{zeros}.1.0"),
             format!("1.{zeros}.-1.0"),
+            format!("1.{zeros}.0.0"),
             format!("1.{zeros}.1.-1"),
             format!("1.{zeros}.01.0"),
             format!("1.{zeros}.+1.0"),

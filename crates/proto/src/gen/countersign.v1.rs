@@ -2404,13 +2404,10 @@ pub enum ErrorReason {
     /// FAILED_PRECONDITION: the resume token is from before the database was restored from a backup. Read
     /// the state of your subjects anew, and watch without a token.
     FeedRestarted = 40,
-    /// UNAVAILABLE: what a watcher did not read in time is no longer held. Go on with the last token;
-    /// RetryInfo.
-    WatcherTooSlow = 41,
-    /// RESOURCE_EXHAUSTED: 64 watch at this gateway; RetryInfo.
-    TooManyWatchers = 42,
+    /// RESOURCE_EXHAUSTED: 512 watch at this gateway; RetryInfo.
+    TooManyWatchers = 41,
     /// UNAVAILABLE: the gateway stops. Go on with the last token, at another one; RetryInfo.
-    ServerStopping = 43,
+    ServerStopping = 42,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -2458,7 +2455,6 @@ impl ErrorReason {
             Self::CallerNotPermitted => "ERROR_REASON_CALLER_NOT_PERMITTED",
             Self::CallerBusy => "ERROR_REASON_CALLER_BUSY",
             Self::FeedRestarted => "ERROR_REASON_FEED_RESTARTED",
-            Self::WatcherTooSlow => "ERROR_REASON_WATCHER_TOO_SLOW",
             Self::TooManyWatchers => "ERROR_REASON_TOO_MANY_WATCHERS",
             Self::ServerStopping => "ERROR_REASON_SERVER_STOPPING",
         }
@@ -2509,7 +2505,6 @@ impl ErrorReason {
             "ERROR_REASON_CALLER_NOT_PERMITTED" => Some(Self::CallerNotPermitted),
             "ERROR_REASON_CALLER_BUSY" => Some(Self::CallerBusy),
             "ERROR_REASON_FEED_RESTARTED" => Some(Self::FeedRestarted),
-            "ERROR_REASON_WATCHER_TOO_SLOW" => Some(Self::WatcherTooSlow),
             "ERROR_REASON_TOO_MANY_WATCHERS" => Some(Self::TooManyWatchers),
             "ERROR_REASON_SERVER_STOPPING" => Some(Self::ServerStopping),
             _ => None,
@@ -2890,7 +2885,8 @@ pub mod event_service_client {
         /// Streams the events that a host has to act on, as they come: each once, and a subject's in the order
         /// of their numbers. Whoever goes on with the last token it was given misses none and sees none twice,
         /// at whichever gateway and however often the stream is cut. A stream ends with UNAVAILABLE /
-        /// SERVER_STOPPING, WATCHER_TOO_SLOW or STORAGE_UNAVAILABLE: go on with the last token.
+        /// SERVER_STOPPING or STORAGE_UNAVAILABLE: go on with the last token. Whoever reads slowly is told
+        /// later, and holds nobody up.
         /// FAILED_PRECONDITION / FEED_RESTARTED for a token from before the database was restored.
         /// INVALID_ARGUMENT for what is no token.
         pub async fn watch(
@@ -2944,7 +2940,8 @@ pub mod event_service_server {
         /// Streams the events that a host has to act on, as they come: each once, and a subject's in the order
         /// of their numbers. Whoever goes on with the last token it was given misses none and sees none twice,
         /// at whichever gateway and however often the stream is cut. A stream ends with UNAVAILABLE /
-        /// SERVER_STOPPING, WATCHER_TOO_SLOW or STORAGE_UNAVAILABLE: go on with the last token.
+        /// SERVER_STOPPING or STORAGE_UNAVAILABLE: go on with the last token. Whoever reads slowly is told
+        /// later, and holds nobody up.
         /// FAILED_PRECONDITION / FEED_RESTARTED for a token from before the database was restored.
         /// INVALID_ARGUMENT for what is no token.
         async fn watch(

@@ -33,6 +33,8 @@ pub(super) fn judge(found: &TlsExamination, files: &TlsFiles, now: Timestamp) ->
     }
     match &found.whole {
         Some(Ok(())) => lines.push(Line::ok(KEY, "is that of the certificate")),
+        // It has a line of its own.
+        Some(Err(TlsError::Bundle { .. })) => {}
         Some(Err(error)) => lines.push(Line::wrong(
             KEY,
             with_source(error),

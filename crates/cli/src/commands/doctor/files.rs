@@ -72,7 +72,7 @@ pub(super) fn key_file_mode(path: &Path, mode: u32) -> Line {
     }
     Line::wrong(
         "key file's mode",
-        format!("{mode:o}: {shown} can be read by other users of this machine"),
+        format!("{mode:o}: other users of this machine have a right to {shown}"),
         format!(
             "run `chmod 600 {shown}`; if somebody may have read it, whatever it seals is open to \
              whoever has the database too"

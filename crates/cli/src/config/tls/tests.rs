@@ -188,7 +188,7 @@ fn what_is_not_right_is_said_with_its_place() {
         (
             &format!("{own}methods = ['*']"),
             "operations",
-            "without it both are refused",
+            "without it all are refused",
         ),
         (
             &format!("{own}acts_for = ['spiffe://bank.example/y']"),

@@ -71,7 +71,6 @@ pub(super) const fn advice(reason: ErrorReason) -> (Retry, &'static str) {
             AfterAnotherStep,
             "Read the state of the subjects that matter, and watch without a token.",
         ),
-        R::WatcherTooSlow => (AfterTheWait, "Go on with the last token, and read faster."),
         R::TooManyWatchers => (AfterTheWait, "Watch with fewer instances."),
         R::ServerStopping => (
             AfterTheWait,
