@@ -35,7 +35,7 @@ mod mutation;
 mod mutual;
 mod retry;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use countersign_proto::v1::{
     backup_code_service_client::BackupCodeServiceClient,
@@ -77,7 +77,10 @@ pub struct Client {
 #[derive(Debug, Error)]
 pub enum ConnectError {
     /// The endpoint is no address such as `http://127.0.0.1:50051`.
-    #[error("`{0}` is no endpoint: it must be like http://127.0.0.1:50051")]
+    #[error(
+        "`{0}` is no endpoint: it must be like http://127.0.0.1:50051; without TLS only this machine is \
+         spoken to"
+    )]
     Endpoint(String),
     /// The endpoint is none for mutual TLS.
     #[error("`{0}` is no endpoint: with certificates it must be like https://localhost:50051")]
@@ -190,7 +193,17 @@ fn named(caller: Option<&str>) -> Result<Option<HeaderValue>, ConnectError> {
 fn parse(endpoint: &str) -> Result<Endpoint, ConnectError> {
     let parsed = Endpoint::from_shared(endpoint.to_owned());
     let parsed = parsed.map_err(|_| ConnectError::Endpoint(endpoint.to_owned()))?;
+    if !is_of_this_machine(parsed.uri().host().unwrap_or_default()) {
+        return Err(ConnectError::Endpoint(endpoint.to_owned()));
+    }
     Ok(endpoint_of(parsed))
+}
+
+/// Whether nobody on the way can read along.
+fn is_of_this_machine(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    let is_loopback = |address: IpAddr| address.to_canonical().is_loopback();
+    host == "localhost" || address.parse().is_ok_and(is_loopback)
 }
 
 /// What every endpoint has.
@@ -228,10 +241,21 @@ mod tests {
 
     #[test]
     fn an_endpoint_that_is_none_is_refused() {
-        assert!(matches!(
-            parse("not an endpoint"),
-            Err(ConnectError::Endpoint(_))
-        ));
+        for endpoint in [
+            "not an endpoint",
+            "http://192.0.2.1:1",
+            "http://mfa.internal:1",
+            "/",
+        ] {
+            let refused = parse(endpoint);
+            assert!(
+                matches!(refused, Err(ConnectError::Endpoint(_))),
+                "{endpoint}"
+            );
+        }
+        for endpoint in ["http://127.0.0.1:1", "http://[::1]:1", "http://localhost:1"] {
+            parse(endpoint).unwrap();
+        }
     }
 
     #[tokio::test]

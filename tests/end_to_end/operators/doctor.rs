@@ -400,7 +400,7 @@ async fn configurations() -> Result<()> {
     said.require(check, "warning", &["may call nothing", "`methods`"])?;
 
     let all = "[callers.\"spiffe://bank.example/all\"]\nmethods = [\"*\"]\n\
-               operations = [\"withdrawal\"]\npayment_methods = [\"*\"]\n\
+               purposes = [\"login\"]\noperations = [\"withdrawal\"]\npayment_methods = [\"*\"]\n\
                ceilings = { \"*\" = \"unlimited\" }\n";
     here.configure(&url, all)?;
     let said = here.doctor()?;

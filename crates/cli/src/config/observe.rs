@@ -71,7 +71,12 @@ impl Config {
         }
         let is_http = |endpoint: &str| {
             endpoint.parse::<Uri>().is_ok_and(|uri| {
-                uri.scheme_str() == Some("http") && uri.host().is_some() && uri.path() == "/"
+                // A password there would stand in logs and in `config check`.
+                let has_user = uri.authority().is_some_and(|at| at.as_str().contains('@'));
+                uri.scheme_str() == Some("http")
+                    && uri.host().is_some()
+                    && uri.path() == "/"
+                    && !has_user
             })
         };
         if !self.traces.endpoint.is_empty() && !is_http(&self.traces.endpoint) {
@@ -139,6 +144,10 @@ mod tests {
             ),
             (
                 "[traces]\nendpoint = 'http://collector/v1/traces'",
+                "traces.endpoint",
+            ),
+            (
+                "[traces]\nendpoint = 'http://user:secret@collector:4317'",
                 "traces.endpoint",
             ),
             ("[traces]\nsample = 1.5", "traces.sample"),
