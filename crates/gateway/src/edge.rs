@@ -124,8 +124,8 @@ where
         let place = match caller.and_then(|caller| self.layer.admission.admit(caller, &target)) {
             Ok(admitted) => {
                 // Services of ours find it there; without it they answer nobody.
-                if is_ours {
-                    request.extensions_mut().insert(admitted.identified);
+                if let Some(identified) = admitted.identified {
+                    request.extensions_mut().insert(identified);
                 }
                 admitted.place
             }

@@ -1,5 +1,8 @@
 //! How much of the server a caller may take.
 
+use tonic::transport::Endpoint;
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+
 use super::*;
 
 async fn create_login(client: &Client, subject: &str) -> Result<(), Status> {
@@ -116,6 +119,15 @@ pub(super) async fn watching(backend: Backend) -> Result<()> {
     refused(answer, Code::ResourceExhausted, "CALLER_BUSY")?;
     let others = world.platform.client("logins").await?;
     create_login(&others, "anna").await?;
+    // It hears all the same whether the gateway is well, and so does a stranger, now and then.
+    health(&world, "notifier").await?;
+    health(&world, "stranger").await?;
+    let mut refusal = None;
+    for _ in 0..100 {
+        refusal = refusal.or(health(&world, "stranger").await.err());
+    }
+    let refusal = refusal.context("a stranger may ask as often as it likes")?;
+    refused::<()>(Err(refusal), Code::ResourceExhausted, "CALLER_BUSY")?;
     // Who goes away gives its place back, as soon as the server hears of it.
     streams.pop();
     for _ in 0..500 {
@@ -125,4 +137,17 @@ pub(super) async fn watching(backend: Backend) -> Result<()> {
         }
     }
     anyhow::bail!("a place did not come free")
+}
+
+/// Asks whether the gateway is well.
+async fn health(world: &World, caller: &'static str) -> Result<(), Status> {
+    let endpoint = Endpoint::from_shared(world.platform.endpoint().to_owned());
+    let endpoint = endpoint.map_err(|error| Status::unknown(error.to_string()))?;
+    let name = move |mut request: Request<()>| {
+        let name = MetadataValue::from_static(caller);
+        request.metadata_mut().insert("x-countersign-caller", name);
+        Ok(request)
+    };
+    let mut client = HealthClient::with_interceptor(endpoint.connect_lazy(), name);
+    client.check(HealthCheckRequest::default()).await.map(drop)
 }

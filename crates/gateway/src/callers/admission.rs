@@ -11,36 +11,65 @@ use governor::{
 use tokio::sync::Semaphore;
 use tonic::Status;
 
-use super::{Callers, Lacks, Row};
+use super::{Callers, Lacks, Row, Share};
 use crate::{kept::Place, status, target::Target};
 
-/// How often those that are in no row may ask, all together: enough to read of it in the log.
-const STRANGERS_PER_SECOND: NonZeroU32 = NonZeroU32::new(10).unwrap();
+/// What those that are in no row may take, all together: enough to read of it in the log, and to ask
+/// whether we are well.
+const STRANGERS: Share = Share {
+    per_second: NonZeroU32::new(10).unwrap(),
+    at_once: 32,
+};
+/// What each caller may take of gRPC's own services, beside its share: its instances watch our health,
+/// and must hear of it also when it has too much else at work.
+const STANDARD: Share = Share {
+    per_second: NonZeroU32::new(100).unwrap(),
+    at_once: 128,
+};
+/// How long to wait where a caller has too much at work.
+const SOON: Duration = Duration::from_millis(250);
 
 /// Lets requests in.
 pub(crate) struct Admission {
     clock: DefaultClock,
     /// `None` where callers are taken at their word.
     table: Option<HashMap<String, Arc<Entry>>>,
-    strangers: DefaultDirectRateLimiter,
+    strangers: Gate,
 }
 
 struct Entry {
     row: Row,
+    calls: Gate,
+    standard: Gate,
+}
+
+/// Keeps a share.
+struct Gate {
     rate: DefaultDirectRateLimiter,
     at_once: Arc<Semaphore>,
+}
+
+impl Gate {
+    fn of(share: Share) -> Self {
+        Self {
+            rate: RateLimiter::direct(Quota::per_second(share.per_second)),
+            at_once: Arc::new(Semaphore::new(share.at_once)),
+        }
+    }
 }
 
 /// Who sent a request, among the extensions of the request.
 #[derive(Clone)]
 pub(crate) struct Identified {
     pub(crate) caller: Caller,
+    /// `None` where callers are taken at their word.
     entry: Option<Arc<Entry>>,
 }
 
 /// A request that was let in, until it is answered.
 pub(crate) struct Admitted {
-    pub(crate) identified: Identified,
+    /// Who is answered by services of ours: nobody without a row, where there is a table.
+    pub(crate) identified: Option<Identified>,
     /// Its part of what its caller may have at work.
     pub(crate) place: Option<Place>,
 }
@@ -52,8 +81,8 @@ impl Admission {
             Callers::AtTheirWord => None,
             Callers::Table(rows) => Some(rows.into_iter().map(|(name, row)| {
                 let entry = Entry {
-                    rate: RateLimiter::direct(Quota::per_second(row.share.per_second)),
-                    at_once: Arc::new(Semaphore::new(row.share.at_once)),
+                    calls: Gate::of(row.share),
+                    standard: Gate::of(STANDARD),
                     row,
                 };
                 (name, Arc::new(entry))
@@ -62,59 +91,55 @@ impl Admission {
         Self {
             clock: DefaultClock::default(),
             table: table.map(Iterator::collect),
-            strangers: RateLimiter::direct(Quota::per_second(STRANGERS_PER_SECOND)),
+            strangers: Gate::of(STRANGERS),
         }
     }
 
-    /// Lets a request for a method in, or says why not. Whatever the request is about was not looked
-    /// at: the answer is the same whether it exists.
+    /// Lets a request in, or says why not. Whatever the request is about was not looked at: the answer
+    /// is the same whether it exists.
     pub(crate) fn admit(&self, caller: Caller, target: &Target) -> Result<Admitted, Status> {
         let Some(table) = &self.table else {
-            let entry = None;
             return Ok(Admitted {
-                identified: Identified { caller, entry },
+                identified: Some(Identified {
+                    caller,
+                    entry: None,
+                }),
                 place: None,
             });
         };
         let entry = table.get(caller.as_str());
-        let rate = entry.map_or(&self.strangers, |entry| &entry.rate);
-        if let Err(full) = rate.check() {
+        let gate = match (entry, target) {
+            (None, _) => &self.strangers,
+            (Some(entry), Target::Standard(_)) => &entry.standard,
+            (Some(entry), Target::Ours(_) | Target::Unknown(_)) => &entry.calls,
+        };
+        if let Err(full) = gate.rate.check() {
             return Err(status::caller_busy(full.wait_time_from(self.clock.now())));
         }
-        let Some(entry) = entry else {
+        match (entry, target) {
             // Whoever is proved may ask whether we are well.
-            return match target {
-                Target::Standard(_) => Ok(Admitted {
-                    identified: Identified {
-                        caller,
-                        entry: None,
-                    },
-                    place: None,
-                }),
-                Target::Ours(_) | Target::Unknown(_) => Err(status::not_permitted(Lacks::Row)),
-            };
-        };
-        // A method that there is not is answered as such, to those who may call anything.
-        if let Target::Ours(method) = target
-            && !entry.row.methods.contains(method.name)
-        {
-            return Err(status::not_permitted(Lacks::Methods));
+            (_, Target::Standard(_)) => {}
+            (None, _) => return Err(status::not_permitted(Lacks::Row)),
+            (Some(entry), Target::Ours(method)) => {
+                if !entry.row.methods.contains(method.name) {
+                    return Err(status::not_permitted(Lacks::Methods));
+                }
+            }
+            // It is answered that there is no such method.
+            (Some(_), Target::Unknown(_)) => {}
         }
-        let place = Arc::clone(&entry.at_once)
+        let place = Arc::clone(&gate.at_once)
             .try_acquire_owned()
             .map_err(|_| status::caller_busy(SOON))?;
         Ok(Admitted {
-            identified: Identified {
+            identified: entry.map(|entry| Identified {
                 caller,
                 entry: Some(Arc::clone(entry)),
-            },
+            }),
             place: Some(Arc::new(place)),
         })
     }
 }
-
-/// How long to wait where a caller has too much at work.
-const SOON: Duration = Duration::from_millis(250);
 
 impl Identified {
     /// Somebody on this machine who is taken at his word.
