@@ -1,7 +1,7 @@
 //! Who may connect: a matrix of certificates, each refused for its reason in the log, and uniformly
 //! outside.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, bail, ensure};
 use countersign_testkit::{
@@ -117,13 +117,9 @@ impl Place {
 
     /// The next of those lines, once there were so many.
     async fn next_refusal(&self, before: usize) -> Result<String> {
-        for _ in 0..500 {
-            if let Some(line) = self.refusals().get(before) {
-                return Ok(line.clone());
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        bail!("no refusal was logged: {}", self.gateway.log())
+        self.gateway.has_said(REFUSED, before + 1).await?;
+        let refusals = self.refusals();
+        refusals.get(before).cloned().context("a whole line")
     }
 }
 

@@ -82,13 +82,3 @@ pub(crate) async fn page(port: u16, path: &str) -> Result<(u16, String)> {
     ensure!(head.contains(&length), "{head}");
     Ok((status, body.to_owned()))
 }
-
-/// Asks a process to stop, as an operator does.
-pub(crate) fn terminate(process: &GatewayProcess) -> Result<()> {
-    let id = process.id().to_string();
-    let killed = std::process::Command::new("kill")
-        .args(["-TERM", &id])
-        .status()?;
-    ensure!(killed.success());
-    Ok(())
-}

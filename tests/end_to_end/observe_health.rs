@@ -17,7 +17,7 @@ use tonic_health::pb::{
 use crate::{
     campaign::{CHEAP, login},
     harness::Suite,
-    observe::{channel, page, terminate, wait_for},
+    observe::{channel, page, wait_for},
     world::{World, refused},
 };
 
@@ -127,7 +127,7 @@ async fn watched() -> Result<()> {
         Ok(body.lines().any(|found| found == line).then_some(()))
     })
     .await?;
-    terminate(&gateway)?;
+    gateway.terminate()?;
     for watch in [&mut whole, &mut pins] {
         ensure!(told(watch).await? == Some(ServingStatus::NotServing));
         ensure!(told(watch).await?.is_none());

@@ -23,7 +23,7 @@ use tonic::{
 use crate::{
     campaign::{CHEAP, confirm, login},
     harness::Suite,
-    observe::{bare, lines, list, terminate, wait_for},
+    observe::{bare, lines, list, wait_for},
 };
 
 /// Adds the tests of this file.
@@ -166,7 +166,7 @@ async fn continued(backend: Backend) -> Result<()> {
 
     let expected = "countersign.v1.PinService/Change";
     // What waits is sent at the end, and not after some seconds.
-    terminate(&gateway)?;
+    gateway.terminate()?;
     let spans = wait_for("the last request", async || {
         let spans = collector.spans();
         let is_there = spans.iter().any(|span| span.name == expected);
@@ -227,7 +227,7 @@ async fn flushed() -> Result<()> {
     let client = gateway.client("test").await?;
     let anna = Person::new();
     anna.create(&client, login()).await?;
-    terminate(&gateway)?;
+    gateway.terminate()?;
     // The next batch would go out within five seconds, and the process is gone before.
     wait_for("the end", async || {
         Ok(gateway
@@ -268,7 +268,7 @@ async fn away() -> Result<()> {
     for _ in 0..400 {
         Person::new().create(&client, login()).await?;
     }
-    terminate(&gateway)?;
+    gateway.terminate()?;
     wait_for("the end", async || {
         Ok(gateway
             .log()

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use countersign_testkit::{
     BIN, Backend, Database, GatewayProcess, TlsClient,
     certs::{Authority, GatewayFiles},
@@ -54,17 +54,6 @@ fn config(files: &GatewayFiles) -> String {
     let row = "[callers.\"spiffe://bank.example/portal\"]\nmethods = [\"IdentifierService.List\"]\n\
                requests_per_second = 100000\n";
     format!("{}{row}", files.config("1.3"))
-}
-
-/// Waits until the gateway has said something so many times.
-async fn said(gateway: &GatewayProcess, what: &str, times: usize) -> Result<()> {
-    for _ in 0..1000 {
-        if gateway.log().matches(what).count() >= times {
-            return Ok(());
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    bail!("it did not say {what:?} {times} times: {}", gateway.log())
 }
 
 const ANEW: &str = "certificates were read anew";
@@ -156,17 +145,17 @@ async fn exchange() -> Result<()> {
     list(&kept).await?;
 
     files.set_bundle(&both)?;
-    said(&gateway, ANEW, 1).await?;
+    gateway.has_said(ANEW, 1).await?;
     load.go_on().await?;
     files.renew(&new)?;
-    said(&gateway, ANEW, 2).await?;
+    gateway.has_said(ANEW, 2).await?;
     load.renew(client(&new)?)?;
     load.go_on().await?;
     list(&kept).await?;
     load.renew(client(&new)?)?;
     load.go_on().await?;
     files.set_bundle(&new.pem())?;
-    said(&gateway, ANEW, 3).await?;
+    gateway.has_said(ANEW, 3).await?;
 
     // On the connection that was open, and on another one by the same session.
     ensure!(
@@ -178,7 +167,9 @@ async fn exchange() -> Result<()> {
         list(&again).await.is_err(),
         "the old authority still vouches"
     );
-    said(&gateway, "no authority of its trust domain vouches", 1).await?;
+    gateway
+        .has_said("no authority of its trust domain vouches", 1)
+        .await?;
     load.go_on().await?;
     let calls = load.stop().await?;
     println!("rotation: {calls} calls over three changes of the files, none failed");
@@ -201,26 +192,26 @@ async fn broken() -> Result<()> {
         .enumerate()
     {
         fs::write(&bundle, text)?;
-        said(&gateway, not_right, times + 1).await?;
+        gateway.has_said(not_right, times + 1).await?;
         list(&kept).await?;
         list(&portal.channel(gateway.address()?)?).await?;
         // Right again: what is wrong the next time is said again.
         fs::write(&bundle, &pem)?;
-        said(&gateway, "are right again", times + 1).await?;
+        gateway.has_said("are right again", times + 1).await?;
     }
     fs::remove_file(&bundle)?;
-    said(&gateway, not_right, 4).await?;
+    gateway.has_said(not_right, 4).await?;
     list(&portal.channel(gateway.address()?)?).await?;
     // Another key than the certificate's: neither is taken.
     fs::write(&bundle, &pem)?;
-    said(&gateway, "are right again", 4).await?;
+    gateway.has_said("are right again", 4).await?;
     fs::write(database.folder().join("gateway.key"), own.service("x")?.key)?;
-    said(&gateway, "cannot be used with the key", 1).await?;
+    gateway.has_said("cannot be used with the key", 1).await?;
     list(&portal.channel(gateway.address()?)?).await?;
     list(&kept).await?;
     // An authority that is gone is gone, whatever else is wrong.
     fs::write(&bundle, Authority::new("another")?.pem())?;
-    said(&gateway, ANEW, 1).await?;
+    gateway.has_said(ANEW, 1).await?;
     ensure!(list(&kept).await.is_err(), "the authority still vouches");
     ensure!(list(&portal.channel(gateway.address()?)?).await.is_err());
     Ok(())

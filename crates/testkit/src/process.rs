@@ -157,6 +157,20 @@ impl GatewayProcess {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
+    /// Waits until it has said something so many times.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn has_said(&self, what: &str, times: usize) -> Result<()> {
+        for _ in 0..1500 {
+            if self.log().matches(what).count() >= times {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        bail!("it did not say {what:?} {times} times: {}", self.log())
+    }
+
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()

@@ -123,13 +123,7 @@ impl Siege {
 
     /// Waits until it has said something.
     pub(crate) async fn wait_for_log(&self, said: &str) -> Result<()> {
-        for _ in 0..LOOKS {
-            if self.process.log().contains(said) {
-                return Ok(());
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-        bail!("it never said: {said}")
+        self.process.has_said(said, 1).await
     }
 
     /// That it lets go of every connection but the others'.
