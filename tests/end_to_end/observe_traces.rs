@@ -257,26 +257,17 @@ async fn flushed() -> Result<()> {
 
 async fn away() -> Result<()> {
     let database = Database::fresh(Backend::Sqlite).await?;
-    let gateway = gateway(&database, free_port()?, "").await?;
+    let mut gateway = gateway(&database, free_port()?, "").await?;
     let client = gateway.client("test").await?;
-    let lost = async || {
-        let mut lines = lines(&gateway)?;
-        lines.retain(|line| line["message"] == "the collector takes no traces");
-        anyhow::Ok(lines)
-    };
     // A batch has 512 spans at most, and a request more than three.
     for _ in 0..400 {
         Person::new().create(&client, login()).await?;
     }
     gateway.terminate()?;
-    wait_for("the end", async || {
-        Ok(gateway
-            .log()
-            .contains("countersign has stopped")
-            .then_some(()))
-    })
-    .await?;
-    let lost = lost().await?;
+    // It is told of what was lost when what waits is sent, at the very end.
+    gateway.wait().await?;
+    let mut lost = lines(&gateway)?;
+    lost.retain(|line| line["message"] == "the collector takes no traces");
     ensure!(lost.len() == 1, "{lost:?}");
     ensure!(lost[0]["level"] == "WARN", "{lost:?}");
     Ok(())

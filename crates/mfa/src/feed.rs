@@ -139,15 +139,12 @@ impl Feed {
         // Also tells whether the token is of this life of the database.
         let head = self.source.read_feed(None, 0).await?;
         if let Some(token) = &token {
-            let is_ahead = token.place.place > head.head;
+            let is_ahead = token.place.place > head.head.max(1);
             if token.incarnation != head.incarnation || is_ahead {
                 return Err(Error::FeedRestarted);
             }
         }
-        let now = FeedPlace {
-            place: head.head,
-            within: 0,
-        };
+        let now = head.next;
         let (parts, joined_at) = self.join(head.incarnation, now);
         Ok(Watcher {
             feed: Arc::clone(self),

@@ -260,7 +260,7 @@ pub trait Store: Send + Sync {
 /// place never misses one before it.
 #[async_trait]
 pub trait FeedSource: Send + Sync {
-    /// Reads at most so many events from a place on; without one none, and where the feed is now.
+    /// Reads at most so many events from a place on; without one, from behind the last event there is.
     async fn read_feed(&self, from: Option<FeedPlace>, most: u64) -> Result<FeedPage, StoreError>;
 
     /// Begins another life of the database, after it was restored: all events so far are at the very

@@ -1,18 +1,21 @@
 //! The feed: the events of all subjects, in an order in which none comes late.
 //!
-//! # Why none is missed, and none out of its subject's order
-//! On PostgreSQL an event's place is the number of the transaction that wrote it. A reader takes what
-//! is below the lowest number that is still under way (`pg_snapshot_xmin`), in the same snapshot:
-//! whatever is below has been committed, and is seen, or never will be. So what commits late is not
-//! jumped over; it holds up what comes after it, which is why a transaction that stays open, in any
-//! database of the server, delays the feed.
+//! # Why none is missed
+//! On PostgreSQL an event's place is the number of the transaction that wrote it, or a higher one that
+//! was given before. A reader takes what is below the lowest number that is still under way
+//! (`pg_snapshot_xmin`), in the same snapshot: whatever is below was written by a transaction that has
+//! ended, and is seen, or never will be. So what commits late is not jumped over; it holds up what
+//! comes after it, which is why a transaction that stays open, in any database of the server, delays the
+//! feed. A reader goes on behind the last event that it has read, not behind that number: numbers of
+//! transactions that wrote nothing may be given again after a crash, those of durable events may not.
 //!
-//! Two events of a subject are in the order of their versions. Each was written by the guard's
-//! `UPDATE` of the subject's row. A transaction gets its number with the first row that it writes or
-//! locks. Where the later event's transaction writes in one statement, that statement began with the
-//! earlier version committed, or its guard would have missed, so its number was drawn after that
-//! commit. Where it locks the subject first (`FOR UPDATE`), that is its first statement: it draws its
-//! number when it has the row, after any wait for the earlier one.
+//! # Why a subject's events keep their order
+//! A change that is written at once was decided on rows that were loaded before. Whoever wrote those had
+//! committed, and has a lower number than this transaction, which gets its own when it first writes. That
+//! holds for each change of a batch: a row that somebody writes is skipped there. A transaction that
+//! waits for a row may get its number while it waits, and others that overtake it higher ones. So the
+//! statement that may run in such a one (`apply`) takes the place of the event before its own, where that
+//! is the higher one.
 //!
 //! SQLite has one writer, which counts.
 
@@ -41,6 +44,14 @@ const SQLITE: &str = "SELECT h.head, e.* FROM \
      (SELECT coalesce(max(place), 0) + 1 AS head FROM event) AS h \
      LEFT JOIN (SELECT place, subject_id, version, at, caller, method, facts FROM event \
      WHERE place >= $1 ORDER BY place, subject_id, version LIMIT $3 OFFSET $2) AS e ON true";
+
+/// The place of the last event that can be read, and how many have it. Those of before a restore count
+/// as none.
+const END_POSTGRES: &str = "SELECT max(place) AS place, count(*) AS within FROM event \
+     WHERE place = (SELECT max(place) FROM event \
+     WHERE place > 0 AND place < pg_snapshot_xmin(pg_current_snapshot())::text::bigint)";
+const END_SQLITE: &str = "SELECT max(place) AS place, count(*) AS within FROM event \
+     WHERE place = (SELECT max(place) FROM event WHERE place > 0)";
 
 /// Events of before a restore: moved to the beginning, some at a time.
 const REWIND_POSTGRES: &str = "UPDATE event SET place = 0 WHERE ctid = ANY (ARRAY(\
@@ -80,25 +91,27 @@ impl Storage {
 #[async_trait]
 impl FeedSource for Storage {
     async fn read_feed(&self, from: Option<FeedPlace>, most: u64) -> Result<FeedPage, StoreError> {
-        // From now on: nothing is at the end of all numbers, and the head is told all the same.
-        let place = from.unwrap_or(FeedPlace {
-            place: i64::MAX,
-            within: 0,
-        });
         let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let sql = match self.dialect {
-            Dialect::Postgres => POSTGRES,
-            Dialect::Sqlite => SQLITE,
+        let (events, end) = match self.dialect {
+            Dialect::Postgres => (POSTGRES, END_POSTGRES),
+            Dialect::Sqlite => (SQLITE, END_SQLITE),
         };
-        let values: [Value; 3] = [place.place.into(), place.within.into(), most.into()];
-        let statement =
-            Statement::from_sql_and_values(self.read.get_database_backend(), sql, values);
+        let backend = self.read.get_database_backend();
         let read = async {
             // First: what is read of a life that ends in between would belong to the next one.
             let incarnation = incarnation::Entity::find().one(&self.read).await?;
-            Ok((incarnation, self.read.query_all_raw(statement).await?))
+            let from = match from {
+                Some(from) => from,
+                None => {
+                    let end = Statement::from_string(backend, end);
+                    last_place(self.read.query_one_raw(end).await?.as_ref())?
+                }
+            };
+            let values: [Value; 3] = [from.place.into(), from.within.into(), most.into()];
+            let events = Statement::from_sql_and_values(backend, events, values);
+            Ok((incarnation, from, self.read.query_all_raw(events).await?))
         };
-        let (incarnation, found) = within(self.patience, read)
+        let (incarnation, from, found) = within(self.patience, read)
             .await
             .map_err(|error| nothing_written(&error))?;
         let incarnation = incarnation.and_then(|row| <[u8; 16]>::try_from(row.id).ok());
@@ -106,7 +119,7 @@ impl FeedSource for Storage {
             table: "incarnation",
             column: "id",
         })?;
-        page(incarnation, place, most, &found)
+        page(incarnation, from, most, &found)
     }
 
     async fn begin_feed_anew(&self) -> Result<(), StoreError> {
@@ -128,6 +141,24 @@ impl FeedSource for Storage {
             .map_err(|error| committed_or_not(&error))?;
         Ok(())
     }
+}
+
+/// Behind the last event; at the first place there is, where there is none.
+fn last_place(end: Option<&QueryResult>) -> Result<FeedPlace, DbErr> {
+    let first = FeedPlace {
+        place: 1,
+        within: 0,
+    };
+    let Some(row) = end else {
+        return Ok(first);
+    };
+    Ok(match row.try_get("", "place")? {
+        Some(place) => FeedPlace {
+            place,
+            within: row.try_get("", "within")?,
+        },
+        None => first,
+    })
 }
 
 /// What was read. The place of an event within its number is counted from where the reading began.
@@ -164,12 +195,6 @@ fn page(
         });
     }
     let is_last = i64::try_from(items.len()).unwrap_or(i64::MAX) < most;
-    if is_last {
-        next = FeedPlace {
-            place: head,
-            within: 0,
-        };
-    }
     Ok(FeedPage {
         incarnation,
         items,

@@ -6,6 +6,7 @@
 mod apply;
 mod batches;
 mod examine;
+mod feed;
 mod lock;
 mod network;
 mod operators;

@@ -58,20 +58,16 @@ impl FeedSource for Memory {
         let events = self.events.lock().unwrap();
         let head = events.last().map_or(1, |last| last.at.place + 1);
         let most = usize::try_from(most).unwrap();
-        let from = from.unwrap_or(FeedPlace {
-            place: i64::MAX,
+        let first = FeedPlace {
+            place: 1,
             within: 0,
-        });
+        };
+        let end = events.last().map_or(first, |last| last.at.next());
+        let from = from.unwrap_or(end);
         let behind = events.iter().filter(|item| item.at >= from);
         let items: Vec<FeedItem> = behind.take(most).cloned().collect();
         let is_last = items.len() < most;
-        let next = match items.last() {
-            Some(last) if !is_last => last.at.next(),
-            _ => FeedPlace {
-                place: head,
-                within: 0,
-            },
-        };
+        let next = items.last().map_or(from, |last| last.at.next());
         Ok(FeedPage {
             incarnation: [7; 16],
             items,

@@ -29,7 +29,8 @@ pub(super) const LONGEST_LIFE: Duration = Duration::from_secs(30 * 60);
 pub(super) const LOAD: &str = load!("floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint");
 
 /// The guard is `g`, and all else hangs on it: where it finds no row, nothing is written. A
-/// request record that has lapsed is replaced.
+/// request record that has lapsed is replaced. The event has no place before that of the one that it
+/// follows: `feed` says when it would have.
 macro_rules! apply {
     ($guard:literal) => {
         concat!(
@@ -38,8 +39,10 @@ macro_rules! apply {
             "SELECT $1, $8, $9, $10, $11 FROM g WHERE $8 IS NOT NULL ",
             "ON CONFLICT (subject_id, confirmation_id) ",
             "DO UPDATE SET state = EXCLUDED.state, body = EXCLUDED.body), ",
-            "e AS (INSERT INTO event (subject_id, version, at, caller, method, facts) ",
-            "SELECT $1, g.version, $2, $5, $6, $7 FROM g), ",
+            "e AS (INSERT INTO event (subject_id, version, at, caller, method, facts, place) ",
+            "SELECT $1, g.version, $2, $5, $6, $7, GREATEST(pg_current_xact_id()::text::bigint, ",
+            "(SELECT last.place FROM event AS last ",
+            "WHERE last.subject_id = $1 AND last.version = g.version - 1)) FROM g), ",
             "r AS (INSERT INTO request ",
             "(subject_id, caller, method, request_id, mac, answer, expires_at) ",
             "SELECT $1, $12, $13, $14, $15, $16, $17 FROM g WHERE $14 IS NOT NULL ",
