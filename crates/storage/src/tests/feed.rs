@@ -73,7 +73,10 @@ async fn a_transaction_that_waited_for_a_row_follows_those_that_overtook_it() {
     let waited = with_a_number(&db).await;
     write(&db, "anna", Some(1)).await;
     let anna = subject_id("anna");
-    Dialect::Postgres.take_subject(&waited, &anna).await.unwrap();
+    Dialect::Postgres
+        .take_subject(&waited, &anna)
+        .await
+        .unwrap();
     let change = db.small_change("anna", Some(2));
     let written = Dialect::Postgres.write(&waited, &change).await.unwrap();
     assert_eq!(written, Applied::Written);
