@@ -13,7 +13,7 @@ use crate::harness::Suite;
 
 /// A Python that has what the example needs.
 const PYTHON: &str = "COUNTERSIGN_TEST_PYTHON";
-/// Set where the packages of the TypeScript example are installed.
+/// The folder of the TypeScript example, where its packages are installed.
 const TYPESCRIPT: &str = "COUNTERSIGN_TEST_TYPESCRIPT";
 
 /// The PIN of both stories.
@@ -33,15 +33,9 @@ pub(crate) fn add(suite: &mut Suite) {
     );
 }
 
-/// The folder of an example.
-fn example(name: &str) -> PathBuf {
-    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    top.join("examples").join(name)
-}
-
 async fn python(backend: Backend) -> Result<()> {
     let python = std::env::var_os(PYTHON).context(PYTHON)?;
-    let folder = example("python");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/python");
     let command = |script: &str| {
         let mut command = Command::new(&python);
         command.arg(folder.join(script));
@@ -53,7 +47,7 @@ async fn python(backend: Backend) -> Result<()> {
 }
 
 async fn typescript(backend: Backend) -> Result<()> {
-    let folder = example("typescript");
+    let folder = PathBuf::from(std::env::var_os(TYPESCRIPT).context(TYPESCRIPT)?);
     let mut build = Command::new("npm");
     build
         .args(["run", "--silent", "build"])
