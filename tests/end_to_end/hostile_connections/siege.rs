@@ -89,7 +89,7 @@ impl Siege {
     /// That every one of many ordinary calls is answered, however slow the machine is.
     pub(crate) async fn require_others_served(&self) -> Result<()> {
         let call = list(&self.anna.subject);
-        // By a name of their own: a caller may have a share of the server, and no more.
+        // By a name of their own, so that the log tells them from those who besiege.
         let headers = [HEADERS[0], HEADERS[1], ("x-countersign-caller", "others")];
         let served = self.others.iter().map(|other| async {
             let mut other = other.lock().await;

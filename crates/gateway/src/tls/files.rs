@@ -201,7 +201,7 @@ impl TlsFiles {
             .with_single_cert(chain, key)
             .map_err(pair)?;
         server.alpn_protocols = vec![b"h2".to_vec()];
-        // A session that is resumed is not verified again: its authority may be gone since.
+        // Each connection proves itself anew, by what is trusted now.
         server.session_storage = Arc::new(NoServerSessionStorage {});
         server.send_tls13_tickets = 0;
         Ok(Loaded {
