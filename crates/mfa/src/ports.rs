@@ -3,6 +3,8 @@
 //! The store sees bytes and decides nothing. It keeps one promise: a change is written whole or
 //! not at all, and only where the subject is still at the version that the decision was made from.
 
+pub mod sms;
+
 use std::{error::Error as StdError, time::Duration};
 
 use async_trait::async_trait;

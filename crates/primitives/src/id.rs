@@ -77,3 +77,7 @@ id! {
     /// Names one mutation of a caller, so that a retry is recognised (AIP-155).
     RequestId
 }
+id! {
+    /// Names one message to a phone.
+    MessageId
+}

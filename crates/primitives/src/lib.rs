@@ -16,7 +16,7 @@ mod time;
 
 pub use caller::{MAX_CALLER_BYTES, is_caller_name};
 pub use digest::{Digest, Digester};
-pub use id::{CodeListId, ConfirmationId, IdentifierId, ParseIdError, RequestId};
+pub use id::{CodeListId, ConfirmationId, IdentifierId, MessageId, ParseIdError, RequestId};
 pub use label::{Label, LabelError, MAX_LABEL_BYTES};
 pub use secrecy::{ExposeSecret, SecretString};
 pub use secret::SecretBytes;

@@ -1,0 +1,1 @@
+//! What an SMS says: languages, templates, and how many parts a text takes.

@@ -1,0 +1,1 @@
+//! Carriers: SMPP, HTTP, a folder, and the inbox of development.
