@@ -170,3 +170,6 @@ impl<C> CborLen<C> for PhoneNumber {
         self.e164.as_str().cbor_len(ctx)
     }
 }
+
+#[cfg(test)]
+mod tests;
