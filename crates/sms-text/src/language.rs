@@ -190,6 +190,7 @@ impl<'a> Entries<'a> {
         within: Within<'_>,
         message: &mut Message,
     ) -> Result<(), String> {
+        let before = message.bytes();
         for element in &pattern.elements {
             match element {
                 PatternElement::TextElement { value } => message.push_text(value),
@@ -202,6 +203,9 @@ impl<'a> Entries<'a> {
                     "is longer than {MAX_BYTES} bytes: write a short text"
                 ));
             }
+        }
+        if message.bytes() == before {
+            return Err("comes down to nothing: write its words".to_owned());
         }
         Ok(())
     }

@@ -14,6 +14,8 @@ use crate::{
 };
 
 #[cfg(test)]
+mod one_time_code;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod worst;
