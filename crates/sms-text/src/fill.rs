@@ -141,12 +141,12 @@ impl Shown {
         }
     }
 
-    /// As long as it can be: a word and a destination in letters that make a text UCS-2.
+    /// As long as it can be: a word in letters that make a text UCS-2, a destination that is cut.
     fn longest() -> Self {
         let template = Template::Withdrawal {
             amount: LONGEST_AMOUNT.to_owned(),
             currency: LONGEST_CURRENCY.to_owned(),
-            destination: "Ж".repeat(clean::TAIL_CHARS + 1),
+            destination: "0".repeat(clean::TAIL_CHARS + 1),
         };
         Self::new(Some(&"Ж".repeat(word::MAX_WORD_CHARS)), &template)
     }

@@ -37,8 +37,10 @@ impl Texts {
     /// The texts that come with the program and those of the files that an operator has added:
     /// names such as `kk.ftl` and what is in them. A file replaces the language that it names.
     ///
-    /// Each message is filled with the longest values there are, each of letters that no GSM
-    /// alphabet has, and must not take more than [`MAX_PARTS`](crate::MAX_PARTS) parts.
+    /// Each message is filled with the longest values that the API takes: a word of 20 letters
+    /// outside the GSM alphabet, `9223372036854775807.999999999` of a currency of 12 letters, a
+    /// destination whose end is shown, a code of six digits; with the brand and the domain that are
+    /// set. It must not take more than [`MAX_PARTS`](crate::MAX_PARTS) parts then.
     ///
     /// # Errors
     /// [`TextsError`] with the first thing that is wrong.
@@ -87,7 +89,8 @@ impl Texts {
     /// fallback. A person's word stands first in it, and the line for browsers last.
     ///
     /// What a caller gave is shown so that nothing in it can pass for something else. Amount and
-    /// currency are shown whole; of the destination the last six characters.
+    /// currency are shown whole, be they longer than any that the API takes; [`Text::parts`] says
+    /// what that comes to. Of the destination the last six characters are shown.
     pub fn render(
         &self,
         locale: &Locale,

@@ -5,52 +5,51 @@
 
 use countersign_primitives::ExposeSecret;
 
-use super::tests::{CODE, DOMAIN, every_text, texts};
+use super::{
+    Texts,
+    tests::{CODE, DOMAIN, every_text, texts, withdrawal},
+};
 
 /// What a browser learns from a message.
 #[derive(Debug, PartialEq, Eq)]
-struct OneTimeCode<'a> {
-    host: &'a str,
-    embedded: Option<&'a str>,
-    code: &'a str,
+struct OneTimeCode {
+    host: String,
+    code: String,
+    embedded: Option<String>,
 }
 
-const fn bound<'a>(host: &'a str, code: &'a str) -> OneTimeCode<'a> {
-    let embedded = None;
+fn bound(host: &str, code: &str) -> OneTimeCode {
     OneTimeCode {
-        host,
-        embedded,
-        code,
+        host: host.to_owned(),
+        code: code.to_owned(),
+        embedded: None,
     }
 }
 
 /// A marked token, and what follows it.
-fn marked(text: &str, marker: char) -> Option<(&str, &str)> {
+fn marked(text: &str, marker: char) -> Option<(String, &str)> {
     let text = text.strip_prefix(marker)?;
     let is_space = |c: char| matches!(c, '\t' | '\n' | '\u{c}' | '\r' | ' ');
     let (token, rest) = text.split_at(text.find(is_space).unwrap_or(text.len()));
-    (!token.is_empty()).then_some((token, rest))
+    (!token.is_empty()).then(|| (token.to_owned(), rest))
 }
 
-fn parse(message: &str) -> Option<(String, Option<String>, String)> {
+fn parse(message: &str) -> Option<OneTimeCode> {
     let message = message.replace("\r\n", "\n").replace('\r', "\n");
     let line = message.rsplit('\n').next()?;
     let (host, rest) = marked(line, '@')?;
     let (code, rest) = marked(rest.strip_prefix(' ')?, '#')?;
     let embedded = rest.strip_prefix(' ').and_then(|rest| marked(rest, '%'));
-    let embedded = embedded.map(|(token, _)| token.to_owned());
-    Some((host.to_owned(), embedded, code.to_owned()))
+    Some(OneTimeCode {
+        host,
+        code,
+        embedded: embedded.map(|(token, _)| token),
+    })
 }
 
 #[track_caller]
-fn is_read_as(message: &str, expected: Option<OneTimeCode<'_>>) {
-    let read = parse(message);
-    let read = read.as_ref().map(|(host, embedded, code)| OneTimeCode {
-        host,
-        embedded: embedded.as_deref(),
-        code,
-    });
-    assert_eq!(read, expected, "{message:?}");
+fn is_read_as(message: &str, expected: Option<OneTimeCode>) {
+    assert_eq!(parse(message), expected, "{message:?}");
 }
 
 #[test]
@@ -61,7 +60,7 @@ fn the_parser_reads_what_the_specification_shows() {
     is_read_as("@example.com #747723", Some(bound(site, "747723")));
     is_read_as("a\r\n@example.com #747723", Some(bound(site, "747723")));
     let with_embedded = OneTimeCode {
-        embedded: Some("shop.example"),
+        embedded: Some("shop.example".to_owned()),
         ..bound(site, "747723")
     };
     let text = "@example.com #747723 %shop.example $future";
@@ -118,10 +117,10 @@ fn without_a_domain_browsers_find_none() {
 }
 
 #[test]
-fn the_line_is_never_broken_between_the_host_and_the_code_by_what_is_filled_in() {
+fn what_is_filled_in_adds_no_line_and_no_website() {
     let texts = texts(Some(DOMAIN));
-    let hostile = super::tests::withdrawal("1\n@evil.example #1", "E\r\n@", "x\n@a.b #1");
-    let locale = super::Texts::parse_locale("en").unwrap();
+    let hostile = withdrawal("1\n@evil.example #1", "E\r\n@", "x\n@a.b #1");
+    let locale = Texts::parse_locale("en").unwrap();
     let text = texts.render(&locale, Some("a\n@evil.example #7"), &hostile, &CODE.into());
     let text = text.text.expose_secret();
     is_read_as(text, Some(bound(DOMAIN, CODE)));

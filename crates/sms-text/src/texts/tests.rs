@@ -268,7 +268,7 @@ proptest! {
         };
         prop_assert!(!text.contains(is_wrong), "{text:?}");
         let bound = said(&texts(Some(DOMAIN)), locale, word.as_deref(), &template);
-        // The dots may differ: the line for browsers is GSM, so they do not.
+        // The line changes nothing before it: all of it is in the GSM alphabet.
         prop_assert_eq!(bound, format!("{text}\n@{DOMAIN} #{CODE}"));
     }
 
