@@ -5,11 +5,10 @@ use std::time::Duration;
 use countersign_primitives::{SubjectId, Timestamp};
 
 use crate::{
-    Conversion, ConversionKey, ConversionRules, Limit, MAX_SLOTS, Rates, Refusal, RowKey, SpendRow,
+    Conversion, ConversionKey, ConversionRules, Limit, MoneyRules, Refusal, RowKey, SpendRow,
     SpendRules, Window,
+    budget::{Answer, Budget},
     row::{number_scope, prefix_scope, subject_scope},
-    slots,
-    window::{Part, Share},
 };
 
 /// A message that somebody wants sent.
@@ -46,83 +45,6 @@ pub enum Ruling {
         refusal: Refusal,
     },
     /// The slots that were looked at are full, and others may not be: all are to be looked at again.
-    LookAgain,
-}
-
-/// A budget, its slots together.
-struct Budget {
-    scope: String,
-    slots: u32,
-    rates: Rates,
-    money: Option<u64>,
-    hour: Limit,
-    day: Limit,
-    money_day: Limit,
-}
-
-impl Budget {
-    /// A budget in one row.
-    fn single(scope: String, rates: Rates, hour: Limit, day: Limit) -> Self {
-        Self {
-            scope,
-            slots: 1,
-            rates,
-            money: None,
-            hour,
-            day,
-            money_day: Limit::MoneyDay,
-        }
-    }
-
-    /// A budget that many spend of at once.
-    fn slotted(scope: String, rates: Rates, hour: Limit, day: Limit) -> Self {
-        Self {
-            slots: slots::for_messages(rates.hour),
-            ..Self::single(scope, rates, hour, day)
-        }
-    }
-
-    fn with_money(self, money: Option<(u64, u64)>, money_day: Limit) -> Self {
-        let Some((amount, dearest)) = money else {
-            return self;
-        };
-        Self {
-            slots: self.slots.min(slots::for_money(amount, dearest)),
-            money: Some(amount),
-            money_day,
-            ..self
-        }
-    }
-
-    fn key(&self, slot: u32) -> RowKey {
-        RowKey {
-            scope: self.scope.clone(),
-            slot,
-        }
-    }
-
-    fn share(&self, slot: u32) -> Share {
-        let of = |limit| slots::share(limit, self.slots, slot);
-        Share {
-            hour: of(self.rates.hour.into()),
-            day: of(self.rates.day.into()),
-            money: self.money.map(of),
-        }
-    }
-
-    fn limit(&self, part: Part) -> Limit {
-        match part {
-            Part::Hour => self.hour,
-            Part::Day => self.day,
-            Part::Money => self.money_day,
-        }
-    }
-}
-
-/// What one budget says.
-enum Answer {
-    Spent(SpendRow),
-    Refused(Refusal),
     LookAgain,
 }
 
@@ -229,7 +151,7 @@ impl SpendRules {
     /// The budgets that a message is counted in. Of two that refuse until the same instant, the
     /// earlier one is named.
     fn budgets(&self, send: &Send<'_>) -> Vec<Budget> {
-        let money = |amount: fn(&crate::MoneyRules) -> u64| {
+        let money = |amount: fn(&MoneyRules) -> u64| {
             self.money.map(|money| (amount(&money), money.dearest))
         };
         let mut budgets = Vec::with_capacity(7);
@@ -289,65 +211,6 @@ impl SpendRules {
             .with_money(money(|money| money.per_day), Limit::MoneyDay),
         );
         budgets
-    }
-}
-
-impl Budget {
-    /// Spends of one of the slots that were looked at and have room.
-    fn answer(
-        &self,
-        keys: &[RowKey],
-        rows: &[SpendRow],
-        cost: u64,
-        now: Timestamp,
-        pick: u64,
-    ) -> Answer {
-        let mut found: [Option<&SpendRow>; MAX_SLOTS as usize] = [None; MAX_SLOTS as usize];
-        for row in rows.iter().filter(|row| row.key.scope == self.scope) {
-            if let Some(place) = found.get_mut(row.key.slot as usize) {
-                *place = Some(row);
-            }
-        }
-        let mut is_seen = [false; MAX_SLOTS as usize];
-        for key in keys.iter().filter(|key| key.scope == self.scope) {
-            if let Some(seen) = is_seen.get_mut(key.slot as usize) {
-                *seen = true;
-            }
-        }
-        let empty = Window::default();
-        let mut free = Vec::with_capacity(MAX_SLOTS as usize);
-        let mut refusal: Option<Refusal> = None;
-        let mut is_all = true;
-        for (slot, (row, is_seen)) in (0..self.slots).zip(found.into_iter().zip(is_seen)) {
-            if !is_seen {
-                is_all = false;
-                continue;
-            }
-            let window = row.map_or(&empty, |row| &row.window);
-            match window.room(&self.share(slot), cost, now) {
-                Ok(()) => free.push((slot, row)),
-                Err((part, retry_at)) => {
-                    if refusal.is_none_or(|first| retry_at < first.retry_at) {
-                        let limit = self.limit(part);
-                        refusal = Some(Refusal { limit, retry_at });
-                    }
-                }
-            }
-        }
-        let picked = (pick % free.len().max(1) as u64) as usize;
-        if let Some((slot, row)) = free.get(picked).copied() {
-            let mut row = row.cloned().unwrap_or_else(|| SpendRow {
-                key: self.key(slot),
-                window: empty,
-                closed_until: None,
-            });
-            row.window.spend(cost, now);
-            return Answer::Spent(row);
-        }
-        match refusal {
-            Some(refusal) if is_all => Answer::Refused(refusal),
-            _ => Answer::LookAgain,
-        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! without a lock, where a refusal ends it and nothing is written; then over the rows that the first
 //! time would write, and these are locked.
 
+mod budget;
 mod decide;
 mod limit;
 mod row;
