@@ -364,6 +364,7 @@ impl Platform {
             }),
             request,
             bindings,
+            sms: None,
         };
         Ok((set.answer, change, set.facts))
     }

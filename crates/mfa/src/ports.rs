@@ -13,6 +13,7 @@ use countersign_primitives::{ConfirmationId, RequestId, SubjectId, Timestamp};
 use countersign_security_identifiers::Binding;
 use thiserror::Error;
 
+use self::sms::{SharedKey, SharedRows, SmsChange};
 use crate::{Caller, Method};
 
 /// Which rows a decision needs.
@@ -92,6 +93,8 @@ pub struct Change {
     pub request: Option<RequestWrite>,
     /// Identifiers whose history changes.
     pub bindings: Vec<Binding>,
+    /// What it does about messages, numbers and budgets.
+    pub sms: Option<Box<SmsChange>>,
 }
 
 /// What happened, as a list of facts.
@@ -239,6 +242,10 @@ pub trait Store: Send + Sync {
     /// guard decides as it does without a lock.
     async fn lock(&self, key: &LoadKey) -> Result<(Rows, Box<dyn Lock>), StoreError>;
 
+    /// Reads rows that subjects share, as they are now: for a refusal that writes nothing. What is
+    /// spent of them is decided under a [`Lock`].
+    async fn shared(&self, subject: &SubjectId, key: &SharedKey) -> Result<SharedRows, StoreError>;
+
     /// The identifiers ever bound, oldest first.
     async fn bindings(&self, subject: &SubjectId) -> Result<Vec<Binding>, StoreError>;
 
@@ -279,6 +286,14 @@ pub const ERASED_LABEL: &str = "erased";
 /// A subject that no one else can change.
 #[async_trait]
 pub trait Lock: Send {
+    /// Takes rows that subjects share, too, and reads them: in the order of their keys, and the
+    /// number's users last, so that two never wait for each other.
+    async fn shared(
+        &mut self,
+        subject: &SubjectId,
+        key: &SharedKey,
+    ) -> Result<SharedRows, StoreError>;
+
     /// Writes a change and lets the subject go.
     async fn apply(self: Box<Self>, change: Change) -> Result<Applied, StoreError>;
 
@@ -304,9 +319,9 @@ pub trait Upkeep: Send + Sync {
     /// of a known installation. The first keys ever are noted as they come.
     async fn check_keys(&self, checks: &[KeyCheck]) -> Result<KeyVerdict, StoreError>;
 
-    /// Deletes what retention ends, in small batches: request records that have lapsed, and
-    /// confirmations that were created longer than `confirmations_kept` ago, by the clock that
-    /// decisions are made with. One worker at a time. Returns the number of rows deleted.
+    /// Deletes what retention ends, in small batches: request records that have lapsed;
+    /// confirmations and messages that were created longer than `confirmations_kept` ago, by the
+    /// clock that decisions are made with; and budgets that nobody has spent of for two days. One worker at a time. Returns the number of rows deleted.
     async fn sweep(&self, confirmations_kept: Duration) -> Result<u64, StoreError>;
 }
 

@@ -1,6 +1,10 @@
-//! What is kept of a budget.
+//! What is kept of a budget, and under which names.
 
-use minicbor::{CborLen, Decode, Encode};
+use std::fmt::Write;
+
+use countersign_primitives::{SubjectId, Timestamp};
+
+use crate::Window;
 
 /// Names one row of a budget. Rows are locked in this order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -11,9 +15,54 @@ pub struct RowKey {
     pub slot: u32,
 }
 
-/// What was spent of one row of late.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, CborLen)]
-pub struct Window {}
+impl RowKey {
+    /// The row of a subject: there is nothing else here that names it.
+    pub fn subject(subject: &SubjectId) -> Self {
+        Self::first(subject_scope(subject))
+    }
+
+    /// The row of the number with this blind index.
+    pub fn number(index: &[u8; 32]) -> Self {
+        Self::first(number_scope(index))
+    }
+
+    /// The row of a prefix, which also says until when it is closed.
+    pub fn prefix(prefix: &str) -> Self {
+        Self::first(prefix_scope(prefix))
+    }
+
+    fn first(scope: String) -> Self {
+        Self { scope, slot: 0 }
+    }
+}
+
+pub(crate) fn subject_scope(subject: &SubjectId) -> String {
+    format!("subject/{subject}")
+}
+
+pub(crate) fn number_scope(index: &[u8; 32]) -> String {
+    let mut scope = "number/".to_owned();
+    for byte in index {
+        // Writing to a string cannot fail.
+        let _ = write!(scope, "{byte:02x}");
+    }
+    scope
+}
+
+pub(crate) fn prefix_scope(prefix: &str) -> String {
+    format!("prefix/{prefix}")
+}
+
+/// A row of a budget.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpendRow {
+    /// Whose it is.
+    pub key: RowKey,
+    /// What was spent of late.
+    pub window: Window,
+    /// Until when it is closed, or was the last time.
+    pub closed_until: Option<Timestamp>,
+}
 
 /// How many messages to a prefix were sent of late, and how many of their codes were accepted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,4 +71,21 @@ pub struct Conversion {
     pub sent: u64,
     /// Of these, those whose code was accepted.
     pub confirmed: u64,
+}
+
+/// Which messages say how a prefix converts: the latest so many that were queued after one instant
+/// and not after another, and not before the prefix was last closed until.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConversionKey {
+    /// The prefix.
+    pub prefix: String,
+    /// The row that says until when it was closed.
+    pub row: RowKey,
+    /// Only what was queued after this instant.
+    pub since: Timestamp,
+    /// Only what was queued at this instant or before: a code that is still alive may yet be
+    /// accepted, and says nothing.
+    pub until: Timestamp,
+    /// How many at most.
+    pub most: u32,
 }

@@ -9,9 +9,12 @@ pub(crate) mod postgres;
 pub(crate) mod sqlite;
 mod warm;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
-use countersign_mfa::ports::{Applied, Change, LoadKey};
+use countersign_mfa::ports::{
+    Applied, Change, LoadKey,
+    sms::{MessageState, NumberUse},
+};
 use countersign_primitives::{ExposeSecret, SubjectId, Timestamp};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
@@ -56,6 +59,10 @@ pub(crate) enum Sweep {
     Requests,
     /// Confirmations, from when they were created.
     Confirmations,
+    /// Messages, from when they were queued.
+    Messages,
+    /// Budgets, from when they were last spent of, or closed.
+    Spend,
 }
 
 /// What only one may do at a time, over all gateways of a database.
@@ -260,6 +267,54 @@ impl Dialect {
     }
 }
 
-fn statement(backend: DbBackend, sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
+pub(crate) fn statement(
+    backend: DbBackend,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Statement {
     Statement::from_sql_and_values(backend, sql, values)
+}
+
+/// The names of the states from which a message may become this.
+fn may_become(next: MessageState) -> impl Iterator<Item = &'static str> {
+    let states = MessageState::ALL.into_iter();
+    states
+        .filter(move |state| state.may_become(next))
+        .map(MessageState::name)
+}
+
+/// The numbers that a subject uses and does not use after these changes, each in one of the two.
+fn net(changes: &[NumberUse]) -> (Vec<[u8; 32]>, Vec<[u8; 32]>) {
+    let mut is_used = BTreeMap::new();
+    for change in changes {
+        match change {
+            NumberUse::Begin(number) => {
+                is_used.insert(*number, true);
+            }
+            NumberUse::End(numbers) => is_used.extend(numbers.iter().map(|n| (*n, false))),
+        }
+    }
+    let all = is_used.into_iter();
+    let (begun, ended): (Vec<_>, Vec<_>) = all.partition(|(_, is_used)| *is_used);
+    let numbers = |of: Vec<([u8; 32], bool)>| of.into_iter().map(|(number, _)| number).collect();
+    (numbers(begun), numbers(ended))
+}
+
+/// Bytes in a text, since JSON has none.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+/// Any number of numbers as one value; `None` for none.
+pub(crate) fn hex_list(numbers: &[[u8; 32]]) -> Option<String> {
+    if numbers.is_empty() {
+        return None;
+    }
+    let numbers = numbers.iter().map(|number| hex(number).into());
+    Some(serde_json::Value::Array(numbers.collect()).to_string())
 }

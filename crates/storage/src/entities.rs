@@ -6,5 +6,8 @@ pub(crate) mod event;
 pub(crate) mod identifier;
 pub(crate) mod incarnation;
 pub(crate) mod key_check;
+pub(crate) mod message;
+pub(crate) mod number_user;
 pub(crate) mod request;
+pub(crate) mod spend;
 pub(crate) mod subject;

@@ -7,7 +7,8 @@
 //! | where | what |
 //! |---|---|
 //! | `dialect` | everything in which the two databases differ, and all SQL on the hot path, as constant text |
-//! | `storage`, `lock`, `upkeep`, `feed` | the ports, for both databases |
+//! | `storage`, `lock`, `upkeep`, `feed`, `outbox` | the ports, for both databases |
+//! | `shared` | rows that subjects share, and the order in which they are taken |
 //! | `line`, `desks` | the hot path in batches: what waits for the database shares a round trip and a commit |
 //! | `examine` | what a database is like, for operators: looks and changes nothing |
 //! | `error` | what is certain after a failure |
@@ -19,6 +20,8 @@
 //! 2. An entity in `entities`.
 //! 3. If a check reads or writes it: its primary key begins with `subject_id`, and its write hangs
 //!    on the guard, in both files under `dialect`.
+//! 4. If what is in it tells of a person: `lock` removes it with the subject. If it grows: `upkeep`
+//!    ends it.
 
 mod desks;
 mod dialect;
@@ -29,9 +32,11 @@ mod feed;
 mod line;
 mod lock;
 mod migrations;
+mod outbox;
 mod rows;
 mod schema;
 mod settings;
+mod shared;
 mod storage;
 mod upkeep;
 

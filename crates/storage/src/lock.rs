@@ -1,19 +1,23 @@
 //! A subject that no one else can change: a transaction that holds its row.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use countersign_mfa::ports::{Applied, Change, ERASED_LABEL, Lock, Scrub, StoreError};
-use countersign_primitives::SubjectId;
+use countersign_mfa::ports::{
+    Applied, Change, ERASED_LABEL, Lock, Scrub, StoreError,
+    sms::{SharedKey, SharedRows},
+};
+use countersign_primitives::{Clock, SubjectId};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait,
-    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr,
+    EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
 };
 
 use crate::{
-    dialect::Dialect,
-    entities::{confirmation, event, identifier, request},
+    dialect::{Dialect, statement},
+    entities::{confirmation, event, identifier, message, number_user, request, spend},
     error::{committed_or_not, nothing_written},
+    shared,
     storage::within,
 };
 
@@ -24,16 +28,42 @@ const EVENTS_AT_ONCE: u64 = 500;
 pub(crate) struct Held {
     pub(crate) dialect: Dialect,
     pub(crate) patience: Duration,
+    pub(crate) clock: Option<Arc<dyn Clock>>,
     pub(crate) transaction: DatabaseTransaction,
 }
 
 #[async_trait]
 impl Lock for Held {
+    async fn shared(
+        &mut self,
+        subject: &SubjectId,
+        key: &SharedKey,
+    ) -> Result<SharedRows, StoreError> {
+        let backend = self.transaction.get_database_backend();
+        let read = async {
+            // A statement of its own: what is read is what those who were waited for have left.
+            if self.dialect == Dialect::Postgres {
+                let now = self.clock.as_ref().map(|clock| clock.now().as_millis());
+                let values = shared::take(key, now);
+                let take = statement(backend, shared::TAKE_POSTGRES, values);
+                self.transaction.query_all_raw(take).await?;
+            }
+            let (sql, values) = shared::read(self.dialect, subject, key);
+            let read = statement(backend, sql, values);
+            self.transaction.query_all_raw(read).await
+        };
+        let found = within(self.patience, read)
+            .await
+            .map_err(|error| nothing_written(&error))?;
+        shared::rows(&found)
+    }
+
     async fn apply(self: Box<Self>, change: Change) -> Result<Applied, StoreError> {
         let Self {
             dialect,
             patience,
             transaction,
+            ..
         } = *self;
         let applied = within(patience, dialect.write(&transaction, &change))
             .await
@@ -80,6 +110,18 @@ impl Held {
             .filter(identifier::Column::SubjectId.eq(subject.as_str()))
             .exec(transaction);
         within(patience, names).await?;
+        let messages = message::Entity::delete_many()
+            .filter(message::Column::SubjectId.eq(subject.as_str()))
+            .exec(transaction);
+        within(patience, messages).await?;
+        let numbers = number_user::Entity::delete_many()
+            .filter(number_user::Column::SubjectId.eq(subject.as_str()))
+            .exec(transaction);
+        within(patience, numbers).await?;
+        let budget = spend::Entity::delete_many()
+            .filter(spend::Column::Scope.eq(format!("subject/{subject}")))
+            .exec(transaction);
+        within(patience, budget).await?;
 
         let mut last = 0;
         loop {

@@ -2,6 +2,7 @@
 
 mod m20261124_000001_tables;
 mod m20261125_000002_feed;
+mod m20261126_000003_sms;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -13,6 +14,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20261124_000001_tables::Migration),
             Box::new(m20261125_000002_feed::Migration),
+            Box::new(m20261126_000003_sms::Migration),
         ]
     }
 }

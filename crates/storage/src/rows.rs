@@ -40,7 +40,7 @@ pub(crate) fn rows(row: &QueryResult, clock: Option<&dyn Clock>) -> Result<Rows,
     })
 }
 
-fn column<T: TryGetable>(
+pub(crate) fn column<T: TryGetable>(
     row: &QueryResult,
     table: &'static str,
     column: &'static str,

@@ -4,7 +4,10 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QuerySel
 use sea_orm_migration::{MigratorTrait, SchemaManager, SchemaManagerConnection, seaql_migrations};
 
 use crate::{
-    entities::{confirmation, event, identifier, incarnation, key_check, request, subject},
+    entities::{
+        confirmation, event, identifier, incarnation, key_check, message, number_user, request,
+        spend, subject,
+    },
     migrations::Migrator,
 };
 
@@ -68,6 +71,9 @@ pub(crate) async fn probe(connection: &impl ConnectionTrait) -> Result<(), DbErr
     identifier::Entity::find().limit(0).all(connection).await?;
     key_check::Entity::find().limit(0).all(connection).await?;
     incarnation::Entity::find().limit(0).all(connection).await?;
+    message::Entity::find().limit(0).all(connection).await?;
+    number_user::Entity::find().limit(0).all(connection).await?;
+    spend::Entity::find().limit(0).all(connection).await?;
     Ok(())
 }
 

@@ -5,23 +5,24 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use countersign_mfa::ports::{
     Applied, Change, LoadKey, Lock, Rows, Store, StoreError, StoredEvent,
+    sms::{SharedKey, SharedRows},
 };
 use countersign_primitives::{Clock, SubjectId};
 use countersign_security_identifiers::Binding;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder,
-    QueryResult, QuerySelect,
+    QueryResult, QuerySelect, Value,
 };
 
 use crate::{
     ConnectError, SchemaState, Settings,
     desks::{Changes, Commits, Loads},
-    dialect::{Chore, Dialect, OpenFor, Warm, postgres},
+    dialect::{Chore, Dialect, OpenFor, Warm, postgres, statement},
     entities::{event, identifier, subject},
     error::{Fault, committed_or_not, nothing_written, too_slow, written_or_not},
     line::Line,
     lock::Held,
-    rows, schema,
+    rows, schema, shared,
 };
 
 /// A database that has our schema and keeps what it acknowledges.
@@ -207,9 +208,42 @@ impl Storage {
         let held = Held {
             dialect: self.dialect,
             patience: self.patience,
+            clock: self.clock.clone(),
             transaction,
         };
         Ok((rows, Box::new(held)))
+    }
+
+    /// Runs a statement that reads.
+    pub(crate) async fn ask(
+        &self,
+        sql: &str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<Vec<QueryResult>, DbErr> {
+        self.run(&self.read, sql, values).await
+    }
+
+    /// Runs a statement that writes, as a transaction of its own.
+    pub(crate) async fn change(
+        &self,
+        sql: &str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<Vec<QueryResult>, DbErr> {
+        self.run(&self.write, sql, values).await
+    }
+
+    /// On PostgreSQL a connection of the hot path serves for both.
+    async fn run(
+        &self,
+        connection: &DatabaseConnection,
+        sql: &str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<Vec<QueryResult>, DbErr> {
+        let statement = statement(connection.get_database_backend(), sql, values);
+        match &self.hot {
+            Hot::Sqlite { .. } => connection.query_all_raw(statement).await,
+            Hot::Postgres { warm, .. } => warm.fetch(postgres::query(statement)?).await,
+        }
     }
 }
 
@@ -254,6 +288,14 @@ impl Store for Storage {
                     Fault::new("the lock was given up").into(),
                 ))
             })
+    }
+
+    async fn shared(&self, subject: &SubjectId, key: &SharedKey) -> Result<SharedRows, StoreError> {
+        let (sql, values) = shared::read(self.dialect, subject, key);
+        let found = within(self.patience, self.ask(sql, values))
+            .await
+            .map_err(|error| nothing_written(&error))?;
+        shared::rows(&found)
     }
 
     async fn bindings(&self, subject: &SubjectId) -> Result<Vec<Binding>, StoreError> {

@@ -14,6 +14,9 @@ use crate::{
     storage::{Hot, within},
 };
 
+/// How long a budget is kept that nobody spends of: the longest window is a day.
+const SPEND_KEPT: Duration = Duration::from_secs(2 * 24 * 60 * 60);
+
 #[async_trait]
 impl Upkeep for Storage {
     async fn ping(&self) -> Result<(), StoreError> {
@@ -49,7 +52,9 @@ impl Upkeep for Storage {
         let confirmations = self
             .sweep_all(Sweep::Confirmations, confirmations_kept)
             .await?;
-        Ok(requests + confirmations)
+        let messages = self.sweep_all(Sweep::Messages, confirmations_kept).await?;
+        let budgets = self.sweep_all(Sweep::Spend, SPEND_KEPT).await?;
+        Ok(requests + confirmations + messages + budgets)
     }
 }
 

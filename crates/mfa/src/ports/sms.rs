@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr, time::Duration};
 use async_trait::async_trait;
 use countersign_primitives::{IdentifierId, MessageId, SecretString, SubjectId, Timestamp};
 use countersign_sms_codes::PhoneNumber;
-use countersign_spend_guard::{Conversion, RowKey, Window};
+pub use countersign_spend_guard::{Conversion, ConversionKey, RowKey, SpendRow, Window};
 use thiserror::Error;
 
 use super::StoreError;
@@ -127,17 +127,6 @@ pub enum NumberUse {
     End(Vec<[u8; 32]>),
 }
 
-/// A row of a budget.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SpendRow {
-    /// Whose it is.
-    pub key: RowKey,
-    /// What was spent of late.
-    pub window: Window,
-    /// Until when it is closed, or was the last time.
-    pub closed_until: Option<Timestamp>,
-}
-
 /// Which rows that subjects share a decision needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SharedKey {
@@ -147,20 +136,6 @@ pub struct SharedKey {
     pub conversion: Option<ConversionKey>,
     /// How many other subjects use the number with one of these blind indexes.
     pub number: Vec<[u8; 32]>,
-}
-
-/// Which messages say how a prefix converts: the latest so many that were queued after an instant,
-/// and after the prefix was last closed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConversionKey {
-    /// The prefix.
-    pub prefix: String,
-    /// The row that says until when it was closed.
-    pub row: RowKey,
-    /// The instant.
-    pub since: Timestamp,
-    /// How many at most.
-    pub most: u32,
 }
 
 /// Rows that subjects share, as one moment found them.

@@ -31,8 +31,9 @@ pub(super) const LOAD: &str = load!("floor(extract(epoch FROM clock_timestamp())
 /// The guard is `g`, and all else hangs on it: where it finds no row, nothing is written. A
 /// request record that has lapsed is replaced. The event has no place before that of the one that it
 /// follows: `feed` says when it would have.
+/// `$more` is what hangs on the guard besides.
 macro_rules! apply {
-    ($guard:literal) => {
+    ($guard:expr, $more:expr) => {
         concat!(
             "WITH g AS (", $guard, " RETURNING version), ",
             "c AS (INSERT INTO confirmation (subject_id, confirmation_id, created_at, state, body) ",
@@ -56,20 +57,34 @@ macro_rules! apply {
             "ON CONFLICT (subject_id, identifier_id) DO UPDATE ",
             "SET label = EXCLUDED.label, state = EXCLUDED.state, ",
             "enabled_at = EXCLUDED.enabled_at, disabled_at = EXCLUDED.disabled_at) ",
+            $more,
             "SELECT version FROM g"
         )
     };
 }
 
-const APPLY_TO_ROW: &str = apply!(
-    "UPDATE subject SET version = version + 1, updated_at = GREATEST(updated_at, $2), \
-     secrets = COALESCE($3, secrets), counters = $4 WHERE subject_id = $1 AND version = $19"
-);
+/// The guard of a subject that has a row, whose version is the last parameter.
+macro_rules! guard_of_row {
+    ($version:literal) => {
+        concat!(
+            "UPDATE subject SET version = version + 1, updated_at = GREATEST(updated_at, $2), ",
+            "secrets = COALESCE($3, secrets), counters = $4 WHERE subject_id = $1 AND version = ",
+            $version
+        )
+    };
+}
 
-const APPLY_FIRST: &str = apply!(
-    "INSERT INTO subject (subject_id, version, updated_at, secrets, counters) \
-     VALUES ($1, 1, $2, $3, $4) ON CONFLICT (subject_id) DO NOTHING"
-);
+macro_rules! guard_of_first {
+    () => {
+        "INSERT INTO subject (subject_id, version, updated_at, secrets, counters) \
+         VALUES ($1, 1, $2, $3, $4) ON CONFLICT (subject_id) DO NOTHING"
+    };
+}
+
+mod sms;
+
+const APPLY_TO_ROW: &str = apply!(guard_of_row!("$19"), "");
+const APPLY_FIRST: &str = apply!(guard_of_first!(), "");
 
 /// As [`LOAD`], for several keys at once. `n` is the place of the key, from 1.
 pub(super) const LOAD_ALL: &str = concat!(
@@ -133,7 +148,7 @@ macro_rules! sweep {
             " WHERE ctid = ANY (ARRAY(",
             "SELECT old.ctid FROM ",
             $table,
-            " AS old, turn WHERE turn.is_ours AND old.",
+            " AS old, turn WHERE turn.is_ours AND ",
             $ends,
             " <= COALESCE($2, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) - $4",
             " LIMIT $3 FOR UPDATE OF old SKIP LOCKED)) RETURNING 1) ",
@@ -142,8 +157,10 @@ macro_rules! sweep {
     };
 }
 
-const SWEEP_REQUESTS: &str = sweep!("request", "expires_at");
-const SWEEP_CONFIRMATIONS: &str = sweep!("confirmation", "created_at");
+const SWEEP_REQUESTS: &str = sweep!("request", "old.expires_at");
+const SWEEP_CONFIRMATIONS: &str = sweep!("confirmation", "old.created_at");
+const SWEEP_MESSAGES: &str = sweep!("message", "old.created_at");
+const SWEEP_SPEND: &str = sweep!("spend", "GREATEST(old.updated_at, old.closed_until)");
 
 /// Numbers of advisory locks, which share one space with whatever else uses the database: the
 /// upper half spells `csgn`.
@@ -181,12 +198,19 @@ pub(super) fn apply(change: &Change) -> Statement {
         request.map(|r| r.expires_at.as_millis()).into(),
         as_json(&change.bindings).into(),
     ];
+    let (to_row, first) = match &change.sms {
+        Some(sms) => {
+            values.extend(sms::values(sms));
+            (sms::APPLY_TO_ROW, sms::APPLY_FIRST)
+        }
+        None => (APPLY_TO_ROW, APPLY_FIRST),
+    };
     let sql = match change.from_version {
         Some(version) => {
             values.push(version.into());
-            APPLY_TO_ROW
+            to_row
         }
-        None => APPLY_FIRST,
+        None => first,
     };
     statement(DbBackend::Postgres, sql, values)
 }
@@ -210,7 +234,10 @@ pub(crate) fn is_common(change: &Change) -> bool {
     let is_by_its_caller = change.request.as_ref().is_none_or(|request| {
         request.key.caller == change.event.caller && request.key.method == change.event.method
     });
-    change.from_version.is_some() && change.bindings.is_empty() && is_by_its_caller
+    change.from_version.is_some()
+        && change.bindings.is_empty()
+        && change.sms.is_none()
+        && is_by_its_caller
 }
 
 /// Writes several changes that are [common](is_common).
@@ -251,7 +278,12 @@ fn some<'a, P: 'a, T>(
 
 /// The statement that writes one change of any sort.
 pub(crate) fn apply_one(change: &Change) -> Result<PgQuery<'static>, DbErr> {
-    let Statement { sql, values, .. } = apply(change);
+    query(apply(change))
+}
+
+/// A statement, for the connections of the hot path.
+pub(crate) fn query(statement: Statement) -> Result<PgQuery<'static>, DbErr> {
+    let Statement { sql, values, .. } = statement;
     let mut query = sqlx::query(sqlx::AssertSqlSafe(sql));
     for value in values.map(|values| values.0).unwrap_or_default() {
         query = match value {
@@ -327,6 +359,8 @@ pub(super) async fn sweep(
     let sql = match what {
         Sweep::Requests => SWEEP_REQUESTS,
         Sweep::Confirmations => SWEEP_CONFIRMATIONS,
+        Sweep::Messages => SWEEP_MESSAGES,
+        Sweep::Spend => SWEEP_SPEND,
     };
     let most = i64::try_from(SWEEP_BATCH).unwrap_or(i64::MAX);
     let values = [SWEEP_LOCK.into(), now.into(), most.into(), kept.into()];

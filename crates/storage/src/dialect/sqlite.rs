@@ -1,5 +1,7 @@
 //! SQLite: several statements per change, guard first, and the settings that make commits last.
 
+mod sms;
+
 #[cfg(unix)]
 use std::os::unix::fs::OpenOptionsExt;
 use std::{fs::OpenOptions, io, path::Path};
@@ -57,6 +59,12 @@ const SWEEP_REQUESTS: &str = "DELETE FROM request \
 const SWEEP_CONFIRMATIONS: &str = "DELETE FROM confirmation \
      WHERE (subject_id, confirmation_id) IN \
      (SELECT subject_id, confirmation_id FROM confirmation WHERE created_at <= $1 LIMIT $2)";
+
+const SWEEP_MESSAGES: &str = "DELETE FROM message WHERE (subject_id, message_id) IN \
+     (SELECT subject_id, message_id FROM message WHERE created_at <= $1 LIMIT $2)";
+
+const SWEEP_SPEND: &str = "DELETE FROM spend WHERE (scope, slot) IN (SELECT scope, slot FROM spend \
+     WHERE max(updated_at, coalesce(closed_until, updated_at)) <= $1 LIMIT $2)";
 
 pub(super) async fn write(
     connection: &impl ConnectionTrait,
@@ -134,6 +142,9 @@ pub(super) async fn write(
             .execute_raw(statement(DbBackend::Sqlite, IDENTIFIER, values))
             .await?;
     }
+    if let Some(sms) = &change.sms {
+        sms::write(connection, change, sms).await?;
+    }
     Ok(Applied::Written)
 }
 
@@ -145,6 +156,8 @@ pub(super) async fn sweep(
     let sql = match what {
         Sweep::Requests => SWEEP_REQUESTS,
         Sweep::Confirmations => SWEEP_CONFIRMATIONS,
+        Sweep::Messages => SWEEP_MESSAGES,
+        Sweep::Spend => SWEEP_SPEND,
     };
     let values = [before.into(), SWEEP_BATCH.into()];
     let result = connection

@@ -328,7 +328,10 @@ async fn subjects_are_compared_byte_by_byte() {
                FROM information_schema.columns \
                WHERE column_name = 'subject_id' AND collation_name = 'C'";
     let tables = ask(&db.storage.read, sql).await;
-    assert_eq!(tables, "confirmation event identifier request subject");
+    assert_eq!(
+        tables,
+        "confirmation event identifier message number_user request subject"
+    );
     db.drop_database().await;
 }
 

@@ -66,6 +66,9 @@ async fn drop_schema(db: &TestDb) {
         "request",
         "identifier",
         "key_check",
+        "message",
+        "number_user",
+        "spend",
         "seaql_migrations",
     ] {
         let sql = format!("DROP TABLE {table}");

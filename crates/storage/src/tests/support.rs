@@ -184,6 +184,7 @@ impl TestDb {
                 expires_at: START.plus(Duration::from_secs(60)),
             }),
             bindings: vec![binding(1, BindingState::Enabled)],
+            sms: None,
         }
     }
 

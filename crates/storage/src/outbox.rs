@@ -1,0 +1,274 @@
+//! The outbox: messages that are to be sent, and who has them.
+//!
+//! A message is due from `due_at` on. Whoever claims it moves that to the end of a lease, and counts
+//! `claim` up: what an earlier claim still does finds another number there, and nothing to change.
+//! Nothing here touches a subject's row, so none of it is under a guard.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use countersign_mfa::ports::{
+    StoreError,
+    sms::{Claimed, MessageState, Outbox, Requeue, StoredMessage, Waiting},
+};
+use countersign_primitives::{MessageId, SubjectId, Timestamp};
+use sea_orm::{QueryResult, TryGetable, Value};
+
+use crate::{
+    Storage,
+    dialect::Dialect,
+    error::{nothing_written, written_or_not},
+    rows,
+    storage::within,
+};
+
+const TABLE: &str = "message";
+
+/// `$1` is the instant where it is not the database's, `$2` the lease, `$3` how many. Those that
+/// someone is at are left to him.
+const CLAIM_POSTGRES: &str = "WITH t AS MATERIALIZED (SELECT \
+     COALESCE($1, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) AS now), \
+     due AS MATERIALIZED (SELECT m.subject_id, m.message_id FROM message AS m \
+     WHERE m.due_at <= (SELECT now FROM t) AND m.body IS NOT NULL \
+     ORDER BY m.due_at LIMIT $3 FOR UPDATE OF m SKIP LOCKED) \
+     UPDATE message AS m SET due_at = t.now + $2, claim = m.claim + 1, updated_at = t.now \
+     FROM due, t WHERE m.subject_id = due.subject_id AND m.message_id = due.message_id \
+     RETURNING t.now, m.subject_id, m.message_id, m.created_at, m.expires_at, m.state, m.claim, \
+     m.provider, m.progress, m.body";
+
+const CLAIM_SQLITE: &str = "UPDATE message SET due_at = $1 + $2, claim = claim + 1, \
+     updated_at = $1 WHERE (subject_id, message_id) IN (SELECT subject_id, message_id \
+     FROM message WHERE due_at <= $1 AND body IS NOT NULL ORDER BY due_at LIMIT $3) \
+     RETURNING $1 AS now, subject_id, message_id, created_at, expires_at, state, claim, provider, \
+     progress, body";
+
+/// For SQLite: whether a claim would find anything.
+const IS_DUE: &str =
+    "SELECT 1 AS is_due FROM message WHERE due_at <= $1 AND body IS NOT NULL LIMIT 1";
+
+/// The present instant: `$4`, or the database's.
+macro_rules! on_postgres {
+    ($statement:ident) => {
+        $statement!("COALESCE($4, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)")
+    };
+}
+
+/// What a claim may change: a message that is still its own, and still to be sent.
+macro_rules! claimed {
+    () => {
+        " WHERE subject_id = $1 AND message_id = $2 AND claim = $3 \
+         AND state IN ('QUEUED', 'SENDING') RETURNING claim"
+    };
+}
+
+macro_rules! begin_attempt {
+    ($now:literal) => {
+        concat!(
+            "UPDATE message SET state = 'SENDING', provider = $5, due_at = ",
+            $now,
+            " + $6, updated_at = ",
+            $now,
+            claimed!()
+        )
+    };
+}
+
+macro_rules! requeue {
+    ($now:literal) => {
+        concat!(
+            "UPDATE message SET state = 'QUEUED', due_at = $5, progress = $6, updated_at = ",
+            $now,
+            claimed!()
+        )
+    };
+}
+
+const BEGIN_ATTEMPT_POSTGRES: &str = on_postgres!(begin_attempt);
+const BEGIN_ATTEMPT_SQLITE: &str = begin_attempt!("$4");
+const REQUEUE_POSTGRES: &str = on_postgres!(requeue);
+const REQUEUE_SQLITE: &str = requeue!("$4");
+
+const MESSAGE: &str = "SELECT subject_id, message_id, state, provider FROM message \
+     WHERE subject_id = $1 AND message_id = $2";
+
+/// A carrier may give a name a second time, after long enough.
+const SENT_AS: &str = "SELECT subject_id, message_id, state, provider FROM message \
+     WHERE provider = $1 AND carrier_id = $2 ORDER BY created_at DESC LIMIT 1";
+
+const WAITING: &str = "SELECT count(*) AS messages, min(created_at) AS oldest FROM message \
+     WHERE due_at IS NOT NULL";
+
+#[async_trait]
+impl Outbox for Storage {
+    async fn claim(&self, most: u32, lease: Duration) -> Result<Vec<Claimed>, StoreError> {
+        let now = self.now();
+        let sql = match self.dialect {
+            Dialect::Postgres => CLAIM_POSTGRES,
+            Dialect::Sqlite => {
+                // The one writer is not troubled for nothing.
+                let due = self.ask(IS_DUE, [now.into()]);
+                let due = within(self.patience, due).await;
+                if due.map_err(|error| nothing_written(&error))?.is_empty() {
+                    return Ok(Vec::new());
+                }
+                CLAIM_SQLITE
+            }
+        };
+        let values = [now.into(), millis(lease).into(), i64::from(most).into()];
+        let rows = within(self.patience, self.change(sql, values))
+            .await
+            .map_err(|error| written_or_not(&error))?;
+        let mut claimed: Vec<Claimed> = rows.iter().map(claimed).collect::<Result<_, _>>()?;
+        claimed.sort_by_key(|it| it.created_at);
+        Ok(claimed)
+    }
+
+    async fn begin_attempt(
+        &self,
+        claimed: &Claimed,
+        provider: &str,
+        lease: Duration,
+    ) -> Result<bool, StoreError> {
+        let sql = match self.dialect {
+            Dialect::Postgres => BEGIN_ATTEMPT_POSTGRES,
+            Dialect::Sqlite => BEGIN_ATTEMPT_SQLITE,
+        };
+        let what = [provider.into(), millis(lease).into()];
+        self.change_claimed(sql, claimed, what).await
+    }
+
+    async fn requeue(&self, claimed: &Claimed, requeue: &Requeue) -> Result<bool, StoreError> {
+        let sql = match self.dialect {
+            Dialect::Postgres => REQUEUE_POSTGRES,
+            Dialect::Sqlite => REQUEUE_SQLITE,
+        };
+        let due_at = requeue.due_at.as_millis().into();
+        let what = [due_at, requeue.progress.clone().into()];
+        self.change_claimed(sql, claimed, what).await
+    }
+
+    async fn message(
+        &self,
+        subject: &SubjectId,
+        id: MessageId,
+    ) -> Result<Option<StoredMessage>, StoreError> {
+        let values = [subject.as_str().into(), id.as_bytes().to_vec().into()];
+        let found = self.first(MESSAGE, values).await?;
+        found.as_ref().map(stored).transpose()
+    }
+
+    async fn sent_as(
+        &self,
+        provider: &str,
+        carrier_id: &str,
+    ) -> Result<Option<StoredMessage>, StoreError> {
+        let found = self
+            .first(SENT_AS, [provider.into(), carrier_id.into()])
+            .await?;
+        found.as_ref().map(stored).transpose()
+    }
+
+    async fn waiting(&self) -> Result<Waiting, StoreError> {
+        let Some(row) = self.first(WAITING, []).await? else {
+            return Ok(Waiting::default());
+        };
+        let messages: i64 = column(&row, "messages")?;
+        let oldest: Option<i64> = column(&row, "oldest")?;
+        Ok(Waiting {
+            messages: u64::try_from(messages).unwrap_or(0),
+            oldest: oldest.map(Timestamp::from_millis),
+        })
+    }
+}
+
+impl Storage {
+    /// The present instant, where it is not the database's.
+    fn now(&self) -> Option<i64> {
+        self.clock.as_ref().map(|clock| clock.now().as_millis())
+    }
+
+    async fn change_claimed(
+        &self,
+        sql: &str,
+        claimed: &Claimed,
+        [what, more]: [Value; 2],
+    ) -> Result<bool, StoreError> {
+        let values = [
+            claimed.subject.as_str().into(),
+            claimed.id.as_bytes().to_vec().into(),
+            claimed.claim.into(),
+            self.now().into(),
+            what,
+            more,
+        ];
+        let changed = within(self.patience, self.change(sql, values))
+            .await
+            .map_err(|error| written_or_not(&error))?;
+        Ok(!changed.is_empty())
+    }
+
+    async fn first<const N: usize>(
+        &self,
+        sql: &str,
+        values: [Value; N],
+    ) -> Result<Option<QueryResult>, StoreError> {
+        let rows = within(self.patience, self.ask(sql, values))
+            .await
+            .map_err(|error| nothing_written(&error))?;
+        Ok(rows.into_iter().next())
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn column<T: TryGetable>(row: &QueryResult, name: &'static str) -> Result<T, StoreError> {
+    rows::column(row, TABLE, name)
+}
+
+fn instant(row: &QueryResult, name: &'static str) -> Result<Timestamp, StoreError> {
+    Ok(Timestamp::from_millis(column(row, name)?))
+}
+
+fn claimed(row: &QueryResult) -> Result<Claimed, StoreError> {
+    let StoredMessage {
+        subject,
+        id,
+        state,
+        provider,
+    } = stored(row)?;
+    Ok(Claimed {
+        subject,
+        id,
+        now: instant(row, "now")?,
+        created_at: instant(row, "created_at")?,
+        expires_at: instant(row, "expires_at")?,
+        state,
+        claim: column(row, "claim")?,
+        provider,
+        progress: column(row, "progress")?,
+        body: column(row, "body")?,
+    })
+}
+
+fn stored(row: &QueryResult) -> Result<StoredMessage, StoreError> {
+    let wrong = |column| StoreError::Inconsistent {
+        table: TABLE,
+        column,
+    };
+    let subject: String = column(row, "subject_id")?;
+    let id: Vec<u8> = column(row, "message_id")?;
+    let state: String = column(row, "state")?;
+    let mut known = MessageState::ALL.into_iter();
+    Ok(StoredMessage {
+        subject: SubjectId::parse(subject).map_err(|_| wrong("subject_id"))?,
+        id: <[u8; 16]>::try_from(id)
+            .map(MessageId::from_bytes)
+            .map_err(|_| wrong("message_id"))?,
+        state: known
+            .find(|known| known.name() == state)
+            .ok_or_else(|| wrong("state"))?,
+        provider: column(row, "provider")?,
+    })
+}
