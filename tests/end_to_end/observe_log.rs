@@ -6,8 +6,9 @@ use anyhow::{Context, Result, ensure};
 use async_trait::async_trait;
 use countersign_mfa::ports::{
     Applied, Change, LoadKey, Lock, Rows, Store, StoreError, StoredEvent,
+    sms::{SharedKey, SharedRows, StoredMessage},
 };
-use countersign_primitives::SubjectId;
+use countersign_primitives::{MessageId, SubjectId};
 use countersign_security_identifiers::Binding;
 use countersign_testkit::{
     BIN, Backend, Database, GatewayProcess, Options, Person, Storage, TestClock, TestPlatform,
@@ -329,6 +330,16 @@ impl Store for Panics {
     }
     async fn lock(&self, key: &LoadKey) -> Result<(Rows, Box<dyn Lock>), StoreError> {
         self.0.lock(key).await
+    }
+    async fn shared(&self, subject: &SubjectId, key: &SharedKey) -> Result<SharedRows, StoreError> {
+        self.0.shared(subject, key).await
+    }
+    async fn message(
+        &self,
+        subject: &SubjectId,
+        id: MessageId,
+    ) -> Result<Option<StoredMessage>, StoreError> {
+        self.0.message(subject, id).await
     }
     async fn bindings(&self, subject: &SubjectId) -> Result<Vec<Binding>, StoreError> {
         self.0.bindings(subject).await

@@ -138,6 +138,7 @@ impl Composed {
             entropy: entropy(),
             health: Health::default(),
             metrics: edge.metrics,
+            inbox: None,
             reflection: edge.reflection,
             tls: edge.tls,
             callers: edge.callers,

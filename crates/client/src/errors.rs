@@ -67,6 +67,7 @@ mod tests {
             authenticator: Some(Authenticator::Pin(Pin {})),
             usable: true,
             usable_from: None,
+            masked_number: String::new(),
         };
         let stage = Stage {
             options: vec![pin],

@@ -39,9 +39,10 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use countersign_proto::v1::{
     backup_code_service_client::BackupCodeServiceClient,
-    confirmation_service_client::ConfirmationServiceClient,
+    confirmation_service_client::ConfirmationServiceClient, dev_service_client::DevServiceClient,
     event_service_client::EventServiceClient, identifier_service_client::IdentifierServiceClient,
-    pin_service_client::PinServiceClient, totp_service_client::TotpServiceClient,
+    pin_service_client::PinServiceClient, sms_service_client::SmsServiceClient,
+    totp_service_client::TotpServiceClient,
 };
 use thiserror::Error;
 use tonic::{
@@ -177,6 +178,16 @@ impl Client {
     /// BackupCodeService.
     pub fn backup_codes(&self) -> BackupCodeServiceClient<Connection> {
         BackupCodeServiceClient::new(self.connection.clone())
+    }
+
+    /// SmsService.
+    pub fn sms(&self) -> SmsServiceClient<Connection> {
+        SmsServiceClient::new(self.connection.clone())
+    }
+
+    /// DevService, which only `countersign dev` has.
+    pub fn dev(&self) -> DevServiceClient<Connection> {
+        DevServiceClient::new(self.connection.clone())
     }
 
     /// TotpService.

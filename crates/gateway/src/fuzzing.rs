@@ -7,7 +7,8 @@ use countersign_proto::v1::{
     backup_code_service_server::BackupCodeServiceServer,
     confirmation_service_server::ConfirmationServiceServer,
     event_service_server::EventServiceServer, identifier_service_server::IdentifierServiceServer,
-    pin_service_server::PinServiceServer, totp_service_server::TotpServiceServer,
+    pin_service_server::PinServiceServer, sms_service_server::SmsServiceServer,
+    totp_service_server::TotpServiceServer,
 };
 use http::Request;
 use http_body_util::Full;
@@ -19,7 +20,7 @@ use crate::{
     edge,
     services::{
         backup_code::BackupCodes, confirmation::Confirmations, event::Events,
-        identifier::Identifiers, pin::Pins, totp::Totps,
+        identifier::Identifiers, pin::Pins, sms::Phones, totp::Totps,
     },
 };
 
@@ -67,6 +68,10 @@ pub async fn call(
             server.oneshot(request).await
         }
         "PinService" => PinServiceServer::new(Pins(platform)).oneshot(request).await,
+        "SmsService" => {
+            let server = SmsServiceServer::new(Phones(platform));
+            server.oneshot(request).await
+        }
         "TotpService" => {
             let server = TotpServiceServer::new(Totps(platform));
             server.oneshot(request).await

@@ -35,9 +35,9 @@ use countersign_proto::{
     v1::{
         backup_code_service_server::BackupCodeServiceServer,
         confirmation_service_server::ConfirmationServiceServer,
-        event_service_server::EventServiceServer,
+        dev_service_server::DevServiceServer, event_service_server::EventServiceServer,
         identifier_service_server::IdentifierServiceServer, pin_service_server::PinServiceServer,
-        totp_service_server::TotpServiceServer,
+        sms_service_server::SmsServiceServer, totp_service_server::TotpServiceServer,
     },
 };
 use tokio::net::TcpListener;
@@ -53,6 +53,7 @@ pub use limits::raise_file_limit;
 pub use methods::{METHODS, MethodLimits, MethodRow};
 pub use metrics::{Metrics, MetricsError};
 pub use pages::{Pages, serve_pages};
+pub use services::dev::{Inbox, InboxMessage};
 pub use tls::{
     BundleFound, ChainFound, Life, SpiffeId, SpiffeIdError, Tls, TlsError, TlsExamination,
     TlsFiles, TlsVersion, TrustDomain, Vouched,
@@ -63,8 +64,8 @@ use crate::{
     edge::{EdgeLayer, Refusals},
     limits::{BodyLayer, Connections},
     services::{
-        backup_code::BackupCodes, confirmation::Confirmations, event::Events,
-        identifier::Identifiers, pin::Pins, totp::Totps,
+        backup_code::BackupCodes, confirmation::Confirmations, dev::Dev, event::Events,
+        identifier::Identifiers, pin::Pins, sms::Phones, totp::Totps,
     },
 };
 
@@ -89,6 +90,8 @@ pub struct Gateway {
     pub health: Health,
     /// Where requests are counted, if they are.
     pub metrics: Option<Metrics>,
+    /// The messages that would have been sent: for development only.
+    pub inbox: Option<Arc<dyn Inbox>>,
     /// Whether reflection is offered: for development.
     pub reflection: bool,
     /// What connections prove who calls with; `None` is plaintext, and callers name themselves.
@@ -170,6 +173,13 @@ pub async fn serve(
             PinServiceServer::new(Pins(Arc::clone(platform)))
                 .max_decoding_message_size(MAX_REQUEST_BYTES),
         )
+        .add_service(
+            SmsServiceServer::new(Phones(Arc::clone(platform)))
+                .max_decoding_message_size(MAX_REQUEST_BYTES),
+        )
+        .add_optional_service(gateway.inbox.map(|inbox| {
+            DevServiceServer::new(Dev(inbox)).max_decoding_message_size(MAX_REQUEST_BYTES)
+        }))
         .add_service(
             TotpServiceServer::new(Totps(Arc::clone(platform)))
                 .max_decoding_message_size(MAX_REQUEST_BYTES),

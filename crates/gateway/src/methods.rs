@@ -46,7 +46,11 @@ methods! {
         Create: Operation,
         Get: None,
         Redeem: Operation,
+        SendCode: None,
         SubmitProof: None,
+    }
+    DevService {
+        ListInbox: None,
     }
     EventService {
         Watch: None,
@@ -61,6 +65,11 @@ methods! {
     PinService {
         Change: None,
         Set: None,
+    }
+    SmsService {
+        BeginEnable: None,
+        ConfirmEnable: Purposes,
+        Disable: None,
     }
     TotpService {
         BeginEnable: None,

@@ -2,7 +2,9 @@
 
 pub(crate) mod backup_code;
 pub(crate) mod confirmation;
+pub(crate) mod dev;
 pub(crate) mod event;
 pub(crate) mod identifier;
 pub(crate) mod pin;
+pub(crate) mod sms;
 pub(crate) mod totp;

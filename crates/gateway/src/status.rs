@@ -6,7 +6,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use countersign_mfa::{Error, PathView, RetryAt, StateView};
+use countersign_mfa::{Error, PathView, RetryAt, SendRefusal, StateView};
 use countersign_proto::v1::{self as wire, ErrorReason};
 use countersign_security_identifiers::Obstacle;
 use prost::Message;
@@ -16,7 +16,10 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt, pb};
 
 use crate::{
     callers::Lacks,
-    convert::{NO_TOKEN, confirmation::path_to_wire},
+    convert::{
+        NO_TOKEN,
+        confirmation::{option_to_wire, path_to_wire},
+    },
 };
 
 const DOMAIN: &str = "countersign";
@@ -55,6 +58,18 @@ pub(crate) fn of_error(error: Error) -> Status {
         Error::LastCodeReserved { left } => last_code_reserved(text, left),
         Error::BackupCodesEnabled => precondition(ErrorReason::BackupCodesEnabled, text),
         Error::CodeListNotFound => failed(Code::NotFound, ErrorReason::CodeListNotFound, text),
+        Error::SmsUnavailable => precondition(ErrorReason::SmsUnavailable, text),
+        Error::NumberEnrolled => precondition(ErrorReason::NumberEnrolled, text),
+        Error::NumberInUse => precondition(ErrorReason::NumberInUse, text),
+        Error::NothingToSend => precondition(ErrorReason::NothingToSend, text),
+        Error::WhichNumber => precondition(ErrorReason::WhichNumber, text),
+        Error::ProofNeedsConfirmation => precondition(ErrorReason::ProofNeedsConfirmation, text),
+        Error::SendTooSoon(at) => {
+            let reason = ErrorReason::SendTooSoon;
+            retry_at(Code::ResourceExhausted, reason, text, at)
+        }
+        Error::TooManySends => failed(Code::ResourceExhausted, ErrorReason::TooManySends, text),
+        Error::SendRefused(refusal) => send_refused(text, *refusal),
         Error::IdentifierNotEnabled => precondition(ErrorReason::IdentifierNotEnabled, text),
         Error::Denied(Obstacle::RecoveryRequired, _) => {
             precondition(ErrorReason::RecoveryRequired, text)
@@ -237,17 +252,33 @@ fn invalid_field(field: &str, description: &str) -> Status {
     invalid(vec![FieldViolation::new(field, description)])
 }
 
-/// What would do goes along as a message of our own, which `ErrorDetails` has no place for.
 fn step_up(text: String, paths: Vec<PathView>) -> Status {
     let status = precondition(ErrorReason::StepUpRequired, text);
     let paths = paths.into_iter().map(path_to_wire).collect();
     let required = wire::StepUpRequired { paths };
+    with_own_detail(&status, "StepUpRequired", required.encode_to_vec())
+}
+
+fn send_refused(text: String, refusal: SendRefusal) -> Status {
+    let mut details = details(ErrorReason::SendLimitReached);
+    let RetryAt { now, at } = refusal.retry;
+    details.set_retry_info(Some(now.until(at)));
+    let limit = format!("sms:{}", refusal.limit.name());
+    details.add_quota_failure_violation(limit, &text);
+    let status = Status::with_error_details(Code::ResourceExhausted, text, details);
+    let other_options = refusal.others.into_iter().map(option_to_wire).collect();
+    let refused = wire::SendRefused { other_options };
+    with_own_detail(&status, "SendRefused", refused.encode_to_vec())
+}
+
+/// A message of our own goes along, which `ErrorDetails` has no place for.
+fn with_own_detail(status: &Status, message: &str, value: Vec<u8>) -> Status {
     let Ok(mut details) = pb::Status::decode(status.details()) else {
         return internal();
     };
     details.details.push(Any {
-        type_url: "type.googleapis.com/countersign.v1.StepUpRequired".to_owned(),
-        value: required.encode_to_vec(),
+        type_url: format!("type.googleapis.com/countersign.v1.{message}"),
+        value,
     });
     Status::with_details(
         status.code(),

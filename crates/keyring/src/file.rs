@@ -37,7 +37,7 @@ pub enum KeyFileError {
         number: usize,
     },
     /// An entry's use is unknown.
-    #[error("key {number}: `use` must be one of seal, request-mac, page-token")]
+    #[error("key {number}: `use` must be one of seal, request-mac, page-token, number-index")]
     Use {
         /// Which `[[key]]`, from 1.
         number: usize,
@@ -130,6 +130,7 @@ pub fn parse_file(text: &str) -> Result<Keyring, KeyFileError> {
         seal: ring(KeyUse::Seal)?,
         request_mac: ring(KeyUse::RequestMac)?,
         page_token: ring(KeyUse::PageToken)?,
+        number_index: ring(KeyUse::NumberIndex)?,
     })
 }
 

@@ -16,10 +16,17 @@ pub enum KeyUse {
     RequestMac,
     /// MACs of page tokens, so that a token grants nothing by itself.
     PageToken,
+    /// The blind index of phone numbers: tells how many subjects use one, and not which it is.
+    NumberIndex,
 }
 
 impl KeyUse {
-    pub(crate) const ALL: [Self; 3] = [Self::Seal, Self::RequestMac, Self::PageToken];
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Seal,
+        Self::RequestMac,
+        Self::PageToken,
+        Self::NumberIndex,
+    ];
 
     /// The use's name in key files and in the database.
     pub const fn name(self) -> &'static str {
@@ -27,6 +34,7 @@ impl KeyUse {
             Self::Seal => "seal",
             Self::RequestMac => "request-mac",
             Self::PageToken => "page-token",
+            Self::NumberIndex => "number-index",
         }
     }
 }
@@ -81,6 +89,7 @@ pub struct Keyring {
     pub(crate) seal: Ring,
     pub(crate) request_mac: Ring,
     pub(crate) page_token: Ring,
+    pub(crate) number_index: Ring,
 }
 
 /// What the database keeps of a key, so that a key file of another installation is refused.
@@ -129,6 +138,7 @@ impl Keyring {
             KeyUse::Seal => &self.seal,
             KeyUse::RequestMac => &self.request_mac,
             KeyUse::PageToken => &self.page_token,
+            KeyUse::NumberIndex => &self.number_index,
         }
     }
 }

@@ -33,6 +33,11 @@ impl Caller {
         Self("local".to_owned())
     }
 
+    /// What sends messages and hears of them: a name that no caller can have.
+    pub fn dispatcher() -> Self {
+        Self("(dispatcher)".to_owned())
+    }
+
     /// The operator on the server's own machine: a name that no caller can have.
     pub fn operator() -> Self {
         Self("(operator)".to_owned())

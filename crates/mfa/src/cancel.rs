@@ -57,7 +57,11 @@ impl UseCase for Cancel {
         match found.state(now) {
             StateView::Pending | StateView::Approved => {}
             StateView::Cancelled => {
-                return Ok(Decision::Unchanged(found.view(&snapshot.registry, now)));
+                return Ok(Decision::Unchanged(found.view(
+                    &snapshot.registry,
+                    context.settings,
+                    now,
+                )));
             }
             StateView::Expired => return Err(Error::ConfirmationExpired),
             state @ (StateView::Failed | StateView::Redeemed) => {
@@ -68,15 +72,11 @@ impl UseCase for Cancel {
         confirmation.phase = Phase::Cancelled(now);
         let mut registry = snapshot.registry.clone();
         registry.close_confirmation(confirmation.id);
-        let answer = confirmation.view(&registry, now);
+        let answer = confirmation.view(&registry, context.settings, now);
         let cancelled = Fact::Cancelled {
             confirmation: confirmation.id,
         };
-        Ok(Decision::from(ChangeSet {
-            registry,
-            confirmation: Some(confirmation),
-            facts: vec![cancelled],
-            answer,
-        }))
+        let set = ChangeSet::new(registry, vec![cancelled], answer);
+        Ok(Decision::from(set.with(confirmation)))
     }
 }

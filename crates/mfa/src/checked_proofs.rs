@@ -1,7 +1,7 @@
 //! Proofs that were checked: uses the right ones up, or counts the wrong ones.
 
 use countersign_backup_codes::Position;
-use countersign_primitives::{IdentifierId, Timestamp};
+use countersign_primitives::{IdentifierId, MessageId, Timestamp};
 use countersign_security_identifiers::{AuthenticatorRef, Ending, Registry, Use};
 use countersign_totp::Step;
 
@@ -32,13 +32,17 @@ pub(crate) enum Accepted {
     Step(IdentifierId, Step),
     /// The code at this place of the list of this set.
     Code(IdentifierId, Position),
+    /// The code that was sent to this number, with this message.
+    Sent(IdentifierId, MessageId),
 }
 
 impl Accepted {
     const fn authenticator(self) -> AuthenticatorRef {
         match self {
             Self::Pin => AuthenticatorRef::Pin,
-            Self::Step(id, _) | Self::Code(id, _) => AuthenticatorRef::Identifier(id),
+            Self::Step(id, _) | Self::Code(id, _) | Self::Sent(id, _) => {
+                AuthenticatorRef::Identifier(id)
+            }
         }
     }
 }
@@ -61,6 +65,14 @@ impl CheckedProofs {
             Accepted::Code(id, position) if self.aim.ending == Some(Ending::Renew(*id)) => {
                 Some(*position)
             }
+            Accepted::Pin | Accepted::Step(..) | Accepted::Code(..) | Accepted::Sent(..) => None,
+        })
+    }
+
+    /// The message whose code was given, if one was.
+    pub(crate) fn sent(&self) -> Option<MessageId> {
+        self.accepted.iter().find_map(|accepted| match accepted {
+            Accepted::Sent(_, message) => Some(*message),
             Accepted::Pin | Accepted::Step(..) | Accepted::Code(..) => None,
         })
     }
@@ -95,6 +107,9 @@ impl CheckedProofs {
                 Accepted::Code(id, position) => {
                     let left = registry.spend_code(id, purpose, position, now);
                     facts.extend(few_left(id, left.map_err(refused)?));
+                }
+                Accepted::Sent(id, _) => {
+                    registry.count_sms_success(id, purpose).map_err(refused)?;
                 }
                 Accepted::Pin => {
                     registry.count_pin_success();
@@ -139,6 +154,8 @@ impl CheckedProofs {
                 RejectionReason::Wrong
                 | RejectionReason::Malformed
                 | RejectionReason::Replayed
+                | RejectionReason::Expired
+                | RejectionReason::NotSent
                 | RejectionReason::Held => {}
                 RejectionReason::NotEnrolled
                 | RejectionReason::Locked

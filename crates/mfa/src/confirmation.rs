@@ -2,18 +2,20 @@
 
 use std::time::Duration;
 
-use countersign_primitives::{ConfirmationId, Digest, Timestamp};
-use countersign_security_identifiers::{AuthenticatorRef, Path, Purpose, Registry, State};
-use minicbor::{CborLen, Decode, Encode};
+use countersign_primitives::{ConfirmationId, Digest, IdentifierId, Timestamp};
+use countersign_security_identifiers::{AuthenticatorRef, Path, Purpose, Registry, Stage, State};
+use countersign_sms_codes::Challenge;
+use countersign_sms_text::Template;
+use minicbor::{CborLen, Decode, Encode, bytes::ByteVec};
 
 use crate::{
-    Caller, Error, Grants,
+    Caller, Error, Grants, SentCode, Settings,
     event::Fact,
     view::{OptionView, PathView},
 };
 
 /// A confirmation as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+#[derive(Clone, Debug, Encode, Decode, CborLen)]
 pub(crate) struct Confirmation {
     #[n(0)]
     pub(crate) id: ConfirmationId,
@@ -48,6 +50,26 @@ pub(crate) struct Confirmation {
     /// Whether it confirms a settings change, which its own method consumes.
     #[n(12)]
     pub(crate) is_settings_change: bool,
+    /// How many messages it took.
+    #[n(13)]
+    pub(crate) sends: u32,
+    /// The private part, sealed.
+    #[n(14)]
+    pub(crate) sealed: Option<ByteVec>,
+    /// The private part, where a code may be sent for it: open in memory only.
+    #[cbor(skip)]
+    pub(crate) private: Option<Private>,
+}
+
+/// What a confirmation keeps sealed.
+#[derive(Clone, Debug, Encode, Decode, CborLen)]
+pub(crate) struct Private {
+    /// What a message with a code says.
+    #[n(0)]
+    pub(crate) template: Template,
+    /// The newest code that was sent, until it is used.
+    #[n(1)]
+    pub(crate) challenge: Option<Challenge>,
 }
 
 /// Where a stored confirmation is. That it has expired is derived from the time.
@@ -161,6 +183,9 @@ pub struct ConfirmationView {
     /// When it was redeemed.
     #[n(9)]
     pub redeemed_at: Option<Timestamp>,
+    /// The newest code that was sent for it, while it is pending.
+    #[n(10)]
+    pub sent: Option<SentCode>,
 }
 
 impl Confirmation {
@@ -332,6 +357,52 @@ impl Confirmation {
         passed.map(|passed| passed.authenticator).collect()
     }
 
+    /// The end of its present state where that has one, else the instant at which it ended.
+    pub(crate) const fn expires_at(&self) -> Timestamp {
+        match self.phase {
+            Phase::Pending(until) => until,
+            Phase::Approved { redeem_by, .. } => redeem_by,
+            Phase::Failed(at) | Phase::Cancelled(at) | Phase::Redeemed { at, .. } => at,
+        }
+    }
+
+    /// Whether messages for it that still wait need not be sent.
+    pub(crate) fn has_ended_with_messages(&self, now: Timestamp) -> bool {
+        self.sends > 0 && self.state(now) != StateView::Pending
+    }
+
+    /// The options of the stage at hand, along every path.
+    pub(crate) fn options_at_hand(&self) -> Vec<AuthenticatorRef> {
+        let is_open = |stage: &&Stage| !stage.options.iter().any(|option| self.has_passed(*option));
+        let stages = self
+            .paths
+            .iter()
+            .filter_map(|path| path.stages.iter().find(is_open));
+        let mut options = Vec::new();
+        for option in stages.flat_map(|stage| &stage.options) {
+            if !options.contains(option) {
+                options.push(*option);
+            }
+        }
+        options
+    }
+
+    /// What would do at the stage at hand in place of an identifier, as things are now.
+    pub(crate) fn other_options(
+        &self,
+        id: IdentifierId,
+        registry: &Registry,
+        now: Timestamp,
+    ) -> Vec<OptionView> {
+        let aim = self.purpose.into();
+        let others = self.options_at_hand().into_iter();
+        others
+            .filter(|other| *other != AuthenticatorRef::Identifier(id))
+            .filter_map(|other| OptionView::new(other, registry, aim, now))
+            .filter(|other| other.usable)
+            .collect()
+    }
+
     /// Withdraws it where it was open when the database was restored from a backup: what was done
     /// with it since the backup is not known.
     pub(crate) fn void_after_restore(&mut self, restored_at: Timestamp) {
@@ -342,7 +413,12 @@ impl Confirmation {
     }
 
     /// What callers see at an instant.
-    pub(crate) fn view(&self, registry: &Registry, now: Timestamp) -> ConfirmationView {
+    pub(crate) fn view(
+        &self,
+        registry: &Registry,
+        settings: &Settings,
+        now: Timestamp,
+    ) -> ConfirmationView {
         let (approved_at, redeemed_at) = match self.phase {
             Phase::Approved { at, .. } => (Some(at), None),
             Phase::Redeemed { approved_at, at } => (Some(approved_at), Some(at)),
@@ -355,14 +431,14 @@ impl Confirmation {
             paths: PathView::of_confirmation(self, registry, now),
             attempts_left: self.attempts - self.failures,
             created_at: self.created_at,
-            expires_at: match self.phase {
-                Phase::Pending(until) => until,
-                Phase::Approved { redeem_by, .. } => redeem_by,
-                Phase::Failed(at) | Phase::Cancelled(at) | Phase::Redeemed { at, .. } => at,
-            },
+            expires_at: self.expires_at(),
             digest: self.digest,
             approved_at,
             redeemed_at,
+            sent: match (&settings.sms, self.state(now)) {
+                (Some(sms), StateView::Pending) => self.sent_code(registry, &sms.rules, now),
+                _ => None,
+            },
         }
     }
 }

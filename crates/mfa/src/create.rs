@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 
 use crate::{
     ConfirmationView, Error, Method, Operation, Platform,
-    confirmation::{Confirmation, Phase},
+    confirmation::{Confirmation, Phase, Private},
     event::{Fact, obstacle_name},
     hashing::Hashes,
     platform::{Call, ChangeSet, Context, Decision, Snapshot, UseCase},
@@ -177,7 +177,9 @@ impl Create {
             .open_confirmation(OpenConfirmation { id, expires_at }, &settings.limits, now)
             .map_err(|error| Error::of_registry(error, now))?;
 
+        let is_phone = |option: &OptionView| option.masked_number.is_some();
         let offers = OptionView::of_paths(&paths, &registry, purpose.into(), now);
+        let takes_a_sent_code = offers.iter().any(is_phone);
         let confirmation = Confirmation {
             id,
             caller: context.call.caller.as_str().to_owned(),
@@ -192,18 +194,24 @@ impl Create {
             passed: Vec::new(),
             redeem_on_approval: self.redeem_on_approval,
             is_settings_change: matches!(self.operation, Operation::SettingsChange(_)),
+            sends: 0,
+            sealed: None,
+            private: takes_a_sent_code.then(|| Private {
+                template: self.operation.template(),
+                challenge: None,
+            }),
         };
         let created = Fact::ConfirmationCreated {
             confirmation: id,
             operation: self.operation.kind().into(),
             digest: format!("{:?}", confirmation.digest),
         };
-        let view = confirmation.view(&registry, now);
-        Ok(Decision::from(ChangeSet {
+        let view = confirmation.view(&registry, settings, now);
+        let set = ChangeSet::new(
             registry,
-            confirmation: Some(confirmation),
-            facts: self.facts(created),
-            answer: Created::Confirmation(Box::new(view)),
-        }))
+            self.facts(created),
+            Created::Confirmation(Box::new(view)),
+        );
+        Ok(Decision::from(set.with(confirmation)))
     }
 }

@@ -4,7 +4,7 @@ use countersign_primitives::Timestamp;
 use countersign_security_identifiers::{Obstacle, RegistryError};
 use thiserror::Error;
 
-use crate::{PathView, confirmation::StateView, ports::StoreError};
+use crate::{PathView, SendRefusal, confirmation::StateView, ports::StoreError};
 
 /// Why a request is not carried out; nothing was changed then, save where a variant says so.
 #[derive(Debug, Error)]
@@ -67,6 +67,35 @@ pub enum Error {
     /// No other identifier would be left, and that was not confirmed.
     #[error("this is the last identifier: `confirm_last` must be set to disable it")]
     LastIdentifier,
+    /// No codes are sent by SMS here.
+    #[error("no codes are sent by SMS: the server has no provider for it")]
+    SmsUnavailable,
+    /// The subject has an identifier with this number.
+    #[error("the number is enrolled already")]
+    NumberEnrolled,
+    /// Too many subjects use the number.
+    #[error("as many subjects use the number as may")]
+    NumberInUse,
+    /// No code can be sent for the stage at hand, or not to this identifier.
+    #[error("no code can be sent for the stage at hand, or not to this identifier")]
+    NothingToSend,
+    /// Several numbers would do.
+    #[error("codes can be sent to several numbers for this stage: `identifier_id` must name one")]
+    WhichNumber,
+    /// A code of this identifier is sent for a confirmation.
+    #[error(
+        "a code of this identifier is sent for a confirmation: create one for the settings change"
+    )]
+    ProofNeedsConfirmation,
+    /// The message before was sent too short a while ago.
+    #[error("the message before was sent too short a while ago")]
+    SendTooSoon(RetryAt),
+    /// As many messages were sent for it as may be.
+    #[error("as many messages were sent for this confirmation or enrolment as may be")]
+    TooManySends,
+    /// A limit on what is sent is reached. Where a prefix closes by it, an event says so.
+    #[error("a limit on messages is reached: {}", .0.limit.name())]
+    SendRefused(Box<SendRefusal>),
     /// The identifier is not enabled.
     #[error("the identifier is not enabled")]
     IdentifierNotEnabled,
@@ -152,6 +181,7 @@ impl Error {
             }
             RegistryError::NoSuchCodeList => Self::CodeListNotFound,
             RegistryError::NotEnabled => Self::IdentifierNotEnabled,
+            RegistryError::NumberEnrolled => Self::NumberEnrolled,
             RegistryError::TooManyIdentifiers => Self::TooManyIdentifiers,
             RegistryError::TooManyEnrolments { retry_at: at } => {
                 Self::TooManyEnrolments(RetryAt { now, at })

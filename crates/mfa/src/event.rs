@@ -8,8 +8,9 @@ use std::borrow::Cow;
 
 use countersign_backup_codes as backup_codes;
 use countersign_pin as pin;
-use countersign_primitives::{ConfirmationId, IdentifierId, Timestamp};
+use countersign_primitives::{ConfirmationId, IdentifierId, MessageId, Timestamp};
 use countersign_security_identifiers::{AuthenticatorRef, Kind, Obstacle, Purpose};
+use countersign_sms_codes as sms_codes;
 use countersign_totp as totp;
 use serde::{Deserialize, Serialize};
 
@@ -188,6 +189,45 @@ pub(crate) enum Fact {
         #[serde(with = "text")]
         identifier: IdentifierId,
     },
+    /// A message with a code was queued.
+    CodeQueued {
+        /// To which identifier.
+        #[serde(with = "text")]
+        identifier: IdentifierId,
+        /// For which confirmation; none for an enrolment.
+        #[serde(with = "optional_text", default)]
+        confirmation: Option<ConfirmationId>,
+        /// Which message.
+        #[serde(with = "text")]
+        message: MessageId,
+    },
+    /// What became of a message.
+    Message {
+        /// To which identifier.
+        #[serde(with = "text")]
+        identifier: IdentifierId,
+        /// Which message.
+        #[serde(with = "text")]
+        message: MessageId,
+        /// Where it is: `SENT`, `DELIVERED`, `FAILED` or `UNKNOWN`.
+        state: Cow<'static, str>,
+        /// The provider, where one has it.
+        #[serde(default)]
+        provider: Option<String>,
+        /// Why, in the carrier's terms, where it failed.
+        #[serde(default)]
+        reason: Option<String>,
+    },
+    /// Too few codes that were sent to numbers with these first digits were typed: none is sent to
+    /// them for a while.
+    PrefixClosed {
+        /// The first digits of numbers.
+        #[serde(default)]
+        prefix: String,
+        /// Until when, in epoch milliseconds.
+        #[serde(with = "millis")]
+        until: Timestamp,
+    },
     /// New backup codes are in force, and the earlier ones void.
     CodesReplaced {
         /// Of which set.
@@ -260,6 +300,10 @@ pub(crate) enum RejectionReason {
     Malformed,
     /// Right, but used before.
     Replayed,
+    /// A code that was sent is typed too late.
+    Expired,
+    /// No code was sent for this.
+    NotSent,
     /// A right backup code, which a list that waits to be finished was made for.
     Held,
     /// The authenticator is not enrolled.
@@ -278,6 +322,17 @@ impl From<totp::Rejection> for RejectionReason {
             totp::Rejection::Malformed => Self::Malformed,
             totp::Rejection::Wrong => Self::Wrong,
             totp::Rejection::Replayed => Self::Replayed,
+        }
+    }
+}
+
+impl From<sms_codes::Rejection> for RejectionReason {
+    fn from(rejection: sms_codes::Rejection) -> Self {
+        match rejection {
+            sms_codes::Rejection::Malformed => Self::Malformed,
+            sms_codes::Rejection::NotSent => Self::NotSent,
+            sms_codes::Rejection::Expired => Self::Expired,
+            sms_codes::Rejection::Wrong => Self::Wrong,
         }
     }
 }
@@ -325,6 +380,33 @@ mod text {
         D: Deserializer<'de>,
     {
         String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// An id as its text, or nothing.
+mod optional_text {
+    use std::{fmt::Display, str::FromStr};
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<T: Display, S: Serializer>(
+        id: &Option<T>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        match id {
+            Some(id) => to.collect_str(id),
+            None => to.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, T, D>(from: D) -> Result<Option<T>, D::Error>
+    where
+        T: FromStr<Err: Display>,
+        D: Deserializer<'de>,
+    {
+        let text = Option::<String>::deserialize(from)?;
+        text.map(|text| text.parse().map_err(D::Error::custom))
+            .transpose()
     }
 }
 

@@ -21,6 +21,14 @@ impl Platform {
             caller,
             &self.settings.grants,
         )?;
-        Ok(confirmation.view(&snapshot.registry, snapshot.now))
+        let mut view = confirmation.view(&snapshot.registry, &self.settings, snapshot.now);
+        let private = confirmation.private.as_ref();
+        let challenge = private.and_then(|private| private.challenge.as_ref());
+        if let (Some(sent), Some(challenge)) = (&mut view.sent, challenge)
+            && let Some(message) = self.store.message(subject, challenge.message).await?
+        {
+            sent.delivery = message.state.into();
+        }
+        Ok(view)
     }
 }

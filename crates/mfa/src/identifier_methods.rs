@@ -141,6 +141,7 @@ impl ChangeMethod for Disable {
     fn name(&self) -> Method {
         match self.kind {
             Kind::Totp => Method::named("TotpService.Disable"),
+            Kind::Sms => Method::named("SmsService.Disable"),
             Kind::BackupCodes => Method::named("BackupCodeService.Disable"),
         }
     }
@@ -191,6 +192,7 @@ impl ChangeMethod for Disable {
             purposes: Vec::new(),
             usable_from: None,
             codes_left: None,
+            masked_number: None,
             ..IdentifierView::new(&disabled, draft.now)
         })
     }

@@ -140,5 +140,6 @@ fn disabled(binding: Binding) -> IdentifierView {
         purposes: Vec::new(),
         usable_from: None,
         codes_left: None,
+        masked_number: None,
     }
 }

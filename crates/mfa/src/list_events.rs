@@ -91,6 +91,12 @@ pub enum FactKind {
     Imported,
     Restored,
     Erased,
+    CodeRequested,
+    CodeSent,
+    CodeDelivered,
+    CodeNotDelivered,
+    CodeDeliveryUnknown,
+    SendingPaused,
 }
 
 impl FactView {
@@ -384,6 +390,30 @@ fn about_identifier(fact: &Fact) -> Option<(FactKind, About<'_>)> {
             let about = About::identifier(*identifier).with_count(*left);
             return Some((Kind::CodesLow, about));
         }
+        Fact::CodeQueued {
+            identifier,
+            confirmation,
+            ..
+        } => {
+            let about = About {
+                confirmation: *confirmation,
+                ..About::identifier(*identifier)
+            };
+            return Some((Kind::CodeRequested, about));
+        }
+        Fact::Message {
+            identifier, state, ..
+        } => {
+            let kind = match state.as_ref() {
+                "SENT" => Kind::CodeSent,
+                "DELIVERED" => Kind::CodeDelivered,
+                "FAILED" => Kind::CodeNotDelivered,
+                "UNKNOWN" => Kind::CodeDeliveryUnknown,
+                _ => return None,
+            };
+            (kind, identifier)
+        }
+        Fact::PrefixClosed { .. } => return Some((Kind::SendingPaused, About::default())),
         Fact::CodesMade { identifier } => (Kind::CodesMade, identifier),
         Fact::CodesReplaced { identifier } => (Kind::CodesReplaced, identifier),
         Fact::Imported { identifier } => (Kind::Imported, identifier),
@@ -440,6 +470,14 @@ fn sentence(kind: FactKind, about: &About<'_>, names: &Names) -> String {
         FactKind::Restored => {
             "the server was restored: what was used before is not accepted".to_owned()
         }
+        FactKind::CodeRequested => format!("{whose}: a code is sent"),
+        FactKind::CodeSent => format!("{whose}: a carrier has the code"),
+        FactKind::CodeDelivered => format!("{whose}: the code arrived"),
+        FactKind::CodeNotDelivered => format!("{whose}: the code could not be delivered"),
+        FactKind::CodeDeliveryUnknown => {
+            format!("{whose}: whether the code arrives is not known")
+        }
+        FactKind::SendingPaused => "no codes are sent to such numbers for a while".to_owned(),
         FactKind::Erased => "secrets and personal data were erased".to_owned(),
     };
     capitalised(&text)

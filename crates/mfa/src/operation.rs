@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use countersign_primitives::{Digest, Digester, IdentifierId, SubjectId};
 use countersign_security_identifiers::{Purpose, PurposeSet};
+use countersign_sms_text::Template;
 
 /// What a caller wants confirmed. Its digest is fixed when the confirmation is created; another
 /// operation, be it different in one digit, needs another confirmation.
@@ -73,6 +74,13 @@ pub enum SettingsChange {
         /// What it is to be switched on for at once.
         purposes: PurposeSet,
     },
+    /// Finish a phone's enrolment.
+    EnableSms {
+        /// The identifier whose enrolment has begun.
+        identifier: IdentifierId,
+        /// What it is to be switched on for at once.
+        purposes: PurposeSet,
+    },
     /// Enrol a set of backup codes.
     EnableCodes,
     /// Make more codes for a set of backup codes.
@@ -122,6 +130,20 @@ impl Operation {
         }
     }
 
+    /// What a message with a code for it says.
+    pub(crate) fn template(&self) -> Template {
+        match self {
+            Self::Login(_) => Template::Login,
+            Self::Withdrawal(withdrawal) => Template::Withdrawal {
+                amount: withdrawal.amount.text(),
+                currency: withdrawal.amount.currency.clone(),
+                destination: withdrawal.destination.clone(),
+            },
+            Self::SettingsChange(_) => Template::SettingsChange,
+            Self::Custom(_) => Template::Custom,
+        }
+    }
+
     /// The digest of the operation of a subject.
     pub fn digest(&self, subject: &SubjectId) -> Digest {
         let digester = Digester::new("countersign.operation.v1")
@@ -148,6 +170,21 @@ impl Operation {
     }
 }
 
+impl Money {
+    /// The amount as it is read: `1000`, `1000.50`, `0.000001`.
+    fn text(&self) -> String {
+        let Self { units, nanos, .. } = self;
+        let sign = if *units < 0 || *nanos < 0 { "-" } else { "" };
+        let units = units.unsigned_abs();
+        if *nanos == 0 {
+            return format!("{sign}{units}");
+        }
+        let fraction = format!("{:09}", nanos.unsigned_abs());
+        let fraction = fraction.trim_end_matches('0');
+        format!("{sign}{units}.{fraction:0<2}")
+    }
+}
+
 impl SettingsChange {
     fn add_to(&self, digester: Digester) -> Digester {
         let set = |digester: Digester, purposes: PurposeSet| {
@@ -160,6 +197,13 @@ impl SettingsChange {
                 purposes,
             } => set(
                 digester.text("ENABLE_TOTP").bytes(identifier.as_bytes()),
+                *purposes,
+            ),
+            Self::EnableSms {
+                identifier,
+                purposes,
+            } => set(
+                digester.text("ENABLE_SMS").bytes(identifier.as_bytes()),
                 *purposes,
             ),
             Self::EnableCodes => digester.text("ENABLE_BACKUP_CODES"),

@@ -11,12 +11,12 @@ use metrics::{Counter, Unit, counter, describe_counter};
 use crate::event::{Fact, RejectionReason};
 
 /// By whom a proof was.
-const AUTHENTICATORS: [&str; 4] = ["pin", "totp", "backup_codes", "unknown"];
+const AUTHENTICATORS: [&str; 5] = ["pin", "totp", "backup_codes", "sms", "unknown"];
 /// For what. An app is on for nothing while it is enrolled.
 const PURPOSES: [&str; 4] = ["login", "withdrawal", "other", "enrolment"];
 const ENROLMENT: usize = 3;
 /// What came of a proof.
-const PROOF_OUTCOMES: [&str; 9] = [
+const PROOF_OUTCOMES: [&str; 11] = [
     "accepted",
     "wrong",
     "malformed",
@@ -26,6 +26,8 @@ const PROOF_OUTCOMES: [&str; 9] = [
     "locked",
     "capped",
     "reserved",
+    "expired",
+    "not_sent",
 ];
 const ACCEPTED: usize = 0;
 const WRONG: usize = 1;
@@ -43,6 +45,9 @@ const CONFIRMATION_OUTCOMES: [&str; 10] = [
     "redeem_refused",
 ];
 
+/// What became of a message: its state in events.
+const MESSAGE_STATES: [&str; 5] = ["QUEUED", "SENT", "DELIVERED", "FAILED", "UNKNOWN"];
+
 const PROOFS: usize = AUTHENTICATORS.len() * PURPOSES.len() * PROOF_OUTCOMES.len();
 const LOCKS: usize = AUTHENTICATORS.len() * PURPOSES.len();
 
@@ -52,6 +57,8 @@ pub(crate) struct Outcomes {
     locks: [OnceLock<Counter>; LOCKS],
     disabled: [OnceLock<Counter>; AUTHENTICATORS.len()],
     confirmations: [OnceLock<Counter>; CONFIRMATION_OUTCOMES.len()],
+    messages: [OnceLock<Counter>; MESSAGE_STATES.len()],
+    closed_prefixes: Counter,
 }
 
 /// What a change counts for, once it is written.
@@ -60,6 +67,8 @@ pub(crate) struct Tally {
     pub(crate) facts: Vec<Fact>,
     /// The subject as it was: it has every authenticator that a proof can be by.
     pub(crate) before: Registry,
+    /// Whether a message was queued.
+    pub(crate) has_message: bool,
 }
 
 impl Outcomes {
@@ -85,11 +94,23 @@ impl Outcomes {
             Unit::Count,
             "What became of requests for a confirmation, and of confirmations."
         );
+        describe_counter!(
+            "countersign_sms_messages_total",
+            Unit::Count,
+            "Messages with codes, by what became of them."
+        );
+        describe_counter!(
+            "countersign_sms_prefixes_closed_total",
+            Unit::Count,
+            "Prefixes of numbers that were closed because hardly a code sent to them was typed."
+        );
         let counters = Self {
             proofs: [const { OnceLock::new() }; PROOFS],
             locks: [const { OnceLock::new() }; LOCKS],
             disabled: [const { OnceLock::new() }; AUTHENTICATORS.len()],
             confirmations: [const { OnceLock::new() }; CONFIRMATION_OUTCOMES.len()],
+            messages: [const { OnceLock::new() }; MESSAGE_STATES.len()],
+            closed_prefixes: counter!("countersign_sms_prefixes_closed_total"),
         };
         for authenticator in 0..AUTHENTICATORS.len() - 1 {
             for purpose in 0..ENROLMENT {
@@ -101,6 +122,9 @@ impl Outcomes {
         }
         for outcome in 0..CONFIRMATION_OUTCOMES.len() {
             counters.confirmation(outcome);
+        }
+        for state in 0..MESSAGE_STATES.len() {
+            counters.message(state);
         }
         counters
     }
@@ -131,7 +155,7 @@ impl Outcomes {
                 self.proof(by, ENROLMENT, rejected(*reason))
             }
             Fact::Enabled {
-                kind: Kind::Totp,
+                kind: Kind::Totp | Kind::Sms,
                 identifier,
             } => {
                 let by = by(&AuthenticatorRef::Identifier(*identifier));
@@ -153,6 +177,12 @@ impl Outcomes {
             Fact::Redeemed { .. } => self.confirmation(7),
             Fact::OperationMismatch { .. } => self.confirmation(8),
             Fact::RedeemRefused { .. } => self.confirmation(9),
+            Fact::CodeQueued { .. } => self.message(0),
+            Fact::Message { state, .. } => {
+                let state = MESSAGE_STATES.iter().position(|known| known == state)?;
+                self.message(state)
+            }
+            Fact::PrefixClosed { .. } => &self.closed_prefixes,
             Fact::AskedFrom { .. }
             | Fact::ProofUnused { .. }
             | Fact::CapNear { .. }
@@ -211,6 +241,13 @@ impl Outcomes {
         })
     }
 
+    fn message(&self, state: usize) -> &Counter {
+        self.messages[state].get_or_init(|| {
+            let state = MESSAGE_STATES[state].to_ascii_lowercase();
+            counter!("countersign_sms_messages_total", "state" => state)
+        })
+    }
+
     fn confirmation(&self, outcome: usize) -> &Counter {
         self.confirmations[outcome].get_or_init(|| {
             counter!(
@@ -227,7 +264,8 @@ fn authenticator(whose: AuthenticatorRef, before: &Registry) -> usize {
         AuthenticatorRef::Identifier(id) => match before.identifier(id).map(|found| found.kind()) {
             Some(Kind::Totp) => 1,
             Some(Kind::BackupCodes) => 2,
-            None => 3,
+            Some(Kind::Sms) => 3,
+            None => 4,
         },
     }
 }
@@ -250,5 +288,7 @@ const fn rejected(reason: RejectionReason) -> usize {
         RejectionReason::Locked => 6,
         RejectionReason::Capped => 7,
         RejectionReason::Reserved => 8,
+        RejectionReason::Expired => 9,
+        RejectionReason::NotSent => 10,
     }
 }

@@ -3,16 +3,18 @@
 //! [`Platform::run`] is the whole story of every request that checks or changes something; the
 //! use cases beside it only say what to decide.
 
+mod rows;
+
 use std::{sync::Arc, time::Duration};
 
-use countersign_keyring::{KeyUse, Keyring, Place};
+use countersign_keyring::{KeyUse, Keyring};
 use countersign_primitives::{
     ConfirmationId, RequestId, SecretBytes, SubjectId, Timestamp, encode,
 };
 use countersign_security_identifiers::Registry;
 use minicbor::{CborLen, Decode, Encode};
 use rand::{RngExt, rngs::StdRng};
-use tokio::time::timeout;
+use tokio::{sync::Notify, time::timeout};
 use tracing::Instrument as _;
 
 use crate::{
@@ -22,18 +24,21 @@ use crate::{
     hashing::{HashJob, Hashes},
     outcomes::{Outcomes, Tally},
     ports::{
-        Applied, Change, ConfirmationWrite, Event, LoadKey, RequestKey, RequestRecord,
-        RequestWrite, Rows, Store, StoreError,
+        Applied, Change, LoadKey, RequestKey, RequestRecord, RequestWrite, Rows, Store, StoreError,
+        sms::{SharedKey, SpendRow},
     },
     queue::SubjectQueue,
     room::Room,
+    shared::Shared,
+    sms_plan::SmsPlan,
 };
 
 /// Optimistic rounds before the subject's row is locked. Pure optimism lives badly: 64 requests
 /// in flight on one subject were seen to lose hundreds of races in a row.
 const OPTIMISTIC_ROUNDS: u32 = 3;
-/// Rounds with the row locked. One is enough unless a first write or another hash comes between.
-const LOCKED_ROUNDS: u32 = 5;
+/// Rounds with the row locked. One is enough unless a first write or another hash comes between, or
+/// what was chosen of the rows that subjects share is used up meanwhile.
+const LOCKED_ROUNDS: u32 = 8;
 /// The longest pause after a lost race; the pause is random and doubles from a quarter of it.
 const LONGEST_PAUSE: Duration = Duration::from_millis(8);
 /// For how long, and with which pause, the fate of a change is looked up after a lost connection:
@@ -45,10 +50,6 @@ const LOOKUP_PAUSE: Duration = Duration::from_millis(100);
 /// the id that it drew, and looks it up at once after a lost connection or never.
 const UNNAMED_REQUEST_LIFE: Duration = Duration::from_secs(60);
 
-/// The table and column that the sealed part belongs to.
-const SEALED_TABLE: &str = "subject";
-const SEALED_COLUMN: &str = "secrets";
-
 /// The use cases over a store, keys and a source of randomness.
 pub struct Platform {
     pub(crate) store: Arc<dyn Store>,
@@ -59,6 +60,8 @@ pub struct Platform {
     outcomes: Outcomes,
     pub(crate) queue: SubjectQueue,
     pub(crate) room: Room,
+    /// Rung when a message was queued.
+    pub(crate) outbox_bell: Notify,
 }
 
 /// Who asks about whom, and how a repetition of the request is known.
@@ -97,6 +100,8 @@ pub(crate) enum Decision<A> {
     Unchanged(A),
     /// The answer, once the change is written.
     Changed(Box<ChangeSet<A>>),
+    /// What was chosen of the rows that subjects share will not do any more: look again.
+    LookAgain,
 }
 
 /// What is to be written in one commit.
@@ -104,7 +109,11 @@ pub(crate) struct ChangeSet<A> {
     pub(crate) registry: Registry,
     pub(crate) confirmation: Option<Confirmation>,
     pub(crate) facts: Vec<Fact>,
+    pub(crate) sms: SmsPlan,
     pub(crate) answer: A,
+    /// Whether a repetition of the request is answered so too. A refusal is not kept: the same
+    /// request may come again when it will do.
+    pub(crate) is_kept: bool,
 }
 
 /// A request that checks or changes something. Both functions are pure: they look at the
@@ -126,6 +135,11 @@ pub(crate) trait UseCase: Sync {
         None
     }
 
+    /// Which rows that subjects share the decision needs, if any.
+    fn shared(&self, _: &Snapshot, _: &Context<'_>) -> Result<Option<SharedKey>, Error> {
+        Ok(None)
+    }
+
     /// Decides.
     fn decide(
         &self,
@@ -140,12 +154,17 @@ pub(crate) trait UseCase: Sync {
 pub(crate) struct Context<'a> {
     pub(crate) call: &'a Call,
     pub(crate) settings: &'a Settings,
+    pub(crate) keyring: &'a Keyring,
+    /// The rows that subjects share, where the use case has asked for them.
+    pub(crate) shared: Option<&'a Shared>,
 }
 
 /// One round's outcome before anything is written.
 enum Step<A> {
     Answer(A),
     Hash(HashJob),
+    Share(SharedKey),
+    LookAgain,
     Apply(Box<Prepared>, A),
 }
 
@@ -181,6 +200,7 @@ impl Platform {
             pool,
             outcomes: Outcomes::new(),
             queue: SubjectQueue::default(),
+            outbox_bell: Notify::new(),
         }
     }
 
@@ -218,24 +238,31 @@ impl Platform {
             }),
         };
         let mut hashes = Hashes::default();
+        let mut shared = None;
 
         for round in 0..OPTIMISTIC_ROUNDS {
             let rows = self.store.load(&key).instrument(stage!("load")).await?;
+            let given = (call, &key, use_case);
             let (Prepared { change, tally }, answer) = loop {
-                match self.consider(&rows, call, &key, use_case, &hashes, &mut rng)? {
+                match self.consider(&rows, given, &hashes, shared.as_ref(), &mut rng)? {
                     Step::Answer(answer) => return Ok(answer),
                     Step::Hash(job) => {
                         let run = self.pool.run(job, &mut hashes, &mut rng);
                         place.outside(run).instrument(stage!("hash")).await?;
                     }
+                    Step::Share(wanted) => {
+                        shared = Some(self.look_at_shared(&call.subject, wanted).await?);
+                    }
+                    Step::LookAgain => return Err(Error::SubjectBusy),
                     Step::Apply(prepared, answer) => break (*prepared, answer),
                 }
             };
+            // What subjects share is spent of under locks alone.
+            if shared.as_mut().is_some_and(|looked| looked.choose(&change)) {
+                break;
+            }
             match self.store.apply(change).instrument(stage!("apply")).await {
-                Ok(Applied::Written) => {
-                    self.outcomes.count(&tally);
-                    return Ok(answer);
-                }
+                Ok(Applied::Written) => return Ok(self.written(answer, &tally)),
                 Ok(Applied::GuardMissed) => self.pause(round, &mut rng).await,
                 Err(StoreError::OutcomeUnknown(_)) => {
                     return self.look_up(&key, call, answer, &tally).await;
@@ -245,15 +272,30 @@ impl Platform {
         }
 
         for _ in 0..LOCKED_ROUNDS {
-            let (rows, lock) = self.store.lock(&key).instrument(stage!("load")).await?;
-            match self.consider(&rows, call, &key, use_case, &hashes, &mut rng) {
-                Ok(Step::Apply(prepared, answer)) => {
+            let (rows, mut lock) = self.store.lock(&key).instrument(stage!("load")).await?;
+            if let Some(shared) = &mut shared
+                && let Some(wanted) = shared.to_lock()
+            {
+                let taken = lock.shared(&call.subject, wanted);
+                match taken.instrument(stage!("load")).await {
+                    Ok(rows) => shared.lock(rows),
+                    Err(error) => {
+                        lock.release().await?;
+                        return Err(error.into());
+                    }
+                }
+            }
+            let given = (call, &key, use_case);
+            let step = self.consider(&rows, given, &hashes, shared.as_ref(), &mut rng);
+            let is_choice = match (&step, &mut shared) {
+                (Ok(Step::Apply(prepared, _)), Some(shared)) => shared.choose(&prepared.change),
+                _ => false,
+            };
+            match step {
+                Ok(Step::Apply(prepared, answer)) if !is_choice => {
                     let Prepared { change, tally } = *prepared;
                     match lock.apply(change).instrument(stage!("apply")).await {
-                        Ok(Applied::Written) => {
-                            self.outcomes.count(&tally);
-                            return Ok(answer);
-                        }
+                        Ok(Applied::Written) => return Ok(self.written(answer, &tally)),
                         Ok(Applied::GuardMissed) => {}
                         Err(StoreError::OutcomeUnknown(_)) => {
                             return self.look_up(&key, call, answer, &tally).await;
@@ -269,6 +311,10 @@ impl Platform {
                             let run = self.pool.run(job, &mut hashes, &mut rng);
                             place.outside(run).instrument(stage!("hash")).await?;
                         }
+                        Step::Share(wanted) => {
+                            shared = Some(self.look_at_shared(&call.subject, wanted).await?);
+                        }
+                        Step::LookAgain => shared = None,
                         Step::Apply(..) => {}
                     }
                 }
@@ -281,10 +327,9 @@ impl Platform {
     fn consider<U: UseCase>(
         &self,
         rows: &Rows,
-        call: &Call,
-        key: &LoadKey,
-        use_case: &U,
+        (call, key, use_case): (&Call, &LoadKey, &U),
         hashes: &Hashes,
+        shared: Option<&Shared>,
         rng: &mut StdRng,
     ) -> Result<Step<U::Answer>, Error> {
         let _stage = stage!("decide").entered();
@@ -293,18 +338,30 @@ impl Platform {
         }
         let snapshot = self.open(&call.subject, rows)?;
         let settings = &self.settings;
-        let context = Context { call, settings };
+        let context = Context {
+            call,
+            settings,
+            keyring: &self.keyring,
+            shared,
+        };
         if let Some(job) = use_case.hash_job(&snapshot, &context, hashes) {
             return Ok(Step::Hash(job));
         }
+        if shared.is_none()
+            && let Some(wanted) = use_case.shared(&snapshot, &context)?
+        {
+            return Ok(Step::Share(wanted));
+        }
         match use_case.decide(&snapshot, &context, hashes, rng)? {
             Decision::Unchanged(answer) => Ok(Step::Answer(answer)),
+            Decision::LookAgain => Ok(Step::LookAgain),
             Decision::Changed(set) => {
                 let record = RequestRecord {
                     mac: self.body_mac(call).to_vec(),
                     answer: encode(&set.answer),
                 };
-                let request = key.request.clone().map(|key| RequestWrite {
+                let named = key.request.clone().filter(|_| set.is_kept);
+                let request = named.map(|key| RequestWrite {
                     key,
                     record,
                     expires_at: snapshot.now.plus(match call.request {
@@ -315,58 +372,34 @@ impl Platform {
                 let (answer, change, facts) =
                     self.change(call, use_case.method(), &snapshot, *set, request, rng)?;
                 let before = snapshot.registry;
-                let tally = Tally { facts, before };
+                let has_message = change.sms.as_ref().is_some_and(|sms| sms.message.is_some());
+                let tally = Tally {
+                    facts,
+                    before,
+                    has_message,
+                };
                 Ok(Step::Apply(Box::new(Prepared { change, tally }), answer))
             }
         }
     }
 
-    /// Turns a change set into rows, and gives its facts back.
-    pub(crate) fn change<A>(
+    async fn look_at_shared(
         &self,
-        call: &Call,
-        method: Method,
-        snapshot: &Snapshot,
-        mut set: ChangeSet<A>,
-        request: Option<RequestWrite>,
-        rng: &mut StdRng,
-    ) -> Result<(A, Change, Vec<Fact>), Error> {
-        let now = snapshot.now;
-        set.registry.prune(now);
-        let bindings = set.registry.bindings_changed_since(&snapshot.registry, now);
-        let encoded = set.registry.encode();
-        let stays = snapshot.is_known() && encoded.secrets.expose() == snapshot.secrets.expose();
-        let secrets = if stays {
-            None
-        } else {
-            let place = place(&call.subject);
-            let sealed = self.keyring.seal(place, &encoded.secrets, rng);
-            Some(sealed.map_err(|error| Error::Internal(Box::new(error)))?)
-        };
-        let facts =
-            serde_json::to_string(&set.facts).map_err(|error| Error::Internal(Box::new(error)))?;
-        let change = Change {
-            subject: call.subject.clone(),
-            from_version: snapshot.version,
-            now,
-            secrets,
-            counters: encoded.counters,
-            event: Event {
-                caller: call.caller.clone(),
-                method,
-                facts,
-            },
-            confirmation: set.confirmation.map(|confirmation| ConfirmationWrite {
-                id: confirmation.id,
-                created_at: confirmation.created_at,
-                state: confirmation.phase_name(),
-                body: encode(&confirmation),
-            }),
-            request,
-            bindings,
-            sms: None,
-        };
-        Ok((set.answer, change, set.facts))
+        subject: &SubjectId,
+        wanted: SharedKey,
+    ) -> Result<Shared, Error> {
+        let rows = self.store.shared(subject, &wanted);
+        let rows = rows.instrument(stage!("load")).await?;
+        Ok(Shared::looked(wanted, rows))
+    }
+
+    /// What follows a change, once it is written.
+    fn written<A>(&self, answer: A, tally: &Tally) -> A {
+        self.outcomes.count(tally);
+        if tally.has_message {
+            self.outbox_bell.notify_one();
+        }
+        answer
     }
 
     /// Reads what a request that changes nothing looks at.
@@ -383,40 +416,6 @@ impl Platform {
         let _place = self.room.enter()?;
         let rows = self.store.load(&key).instrument(stage!("load")).await?;
         self.open(subject, &rows)
-    }
-
-    /// Opens the rows.
-    pub(crate) fn open(&self, subject: &SubjectId, rows: &Rows) -> Result<Snapshot, Error> {
-        let internal = |column| {
-            let table = SEALED_TABLE;
-            Error::from(StoreError::Inconsistent { table, column })
-        };
-        let (registry, secrets) = match &rows.subject {
-            None => (Registry::default(), SecretBytes::new(Vec::new())),
-            Some(row) => {
-                let secrets = self
-                    .keyring
-                    .open(place(subject), &row.secrets)
-                    .map_err(|error| Error::Internal(Box::new(error)))?;
-                let registry = Registry::decode(&secrets, &row.counters)
-                    .map_err(|error| Error::Internal(Box::new(error)))?;
-                (registry, secrets)
-            }
-        };
-        let mut confirmation: Option<Confirmation> = match &rows.confirmation {
-            None => None,
-            Some(body) => Some(minicbor::decode(body).map_err(|_| internal("body"))?),
-        };
-        if let (Some(confirmation), Some(at)) = (&mut confirmation, registry.restored_at()) {
-            confirmation.void_after_restore(at);
-        }
-        Ok(Snapshot {
-            now: rows.now,
-            registry,
-            confirmation,
-            version: rows.subject.as_ref().map(|row| row.version),
-            secrets,
-        })
     }
 
     /// What was answered to the same request before.
@@ -467,10 +466,11 @@ impl Platform {
         // Its own answer has the secrets that a stored one lacks; that of another request with the
         // same id, which came first, differs in its ids.
         let is_own = record.answer == encode(&answer);
-        if is_own {
-            self.outcomes.count(tally);
-        }
-        Ok(if is_own { answer } else { stands })
+        Ok(if is_own {
+            self.written(answer, tally)
+        } else {
+            stands
+        })
     }
 
     async fn pause(&self, round: u32, rng: &mut StdRng) {
@@ -493,7 +493,24 @@ impl<A> ChangeSet<A> {
             registry,
             confirmation: None,
             facts,
+            sms: SmsPlan::NONE,
             answer,
+            is_kept: true,
+        }
+    }
+
+    /// The same as a refusal by which a prefix closes.
+    pub(crate) fn closing(mut self, row: SpendRow) -> Self {
+        self.sms.spend.push(row);
+        self.is_kept = false;
+        self
+    }
+
+    /// The same with a confirmation that is new or has changed.
+    pub(crate) fn with(self, confirmation: Confirmation) -> Self {
+        Self {
+            confirmation: Some(confirmation),
+            ..self
         }
     }
 }
@@ -501,13 +518,5 @@ impl<A> ChangeSet<A> {
 impl<A> From<ChangeSet<A>> for Decision<A> {
     fn from(set: ChangeSet<A>) -> Self {
         Self::Changed(Box::new(set))
-    }
-}
-
-const fn place(subject: &SubjectId) -> Place<'_> {
-    Place {
-        table: SEALED_TABLE,
-        subject,
-        column: SEALED_COLUMN,
     }
 }

@@ -9,11 +9,11 @@ use std::{error::Error as StdError, time::Duration};
 
 use async_trait::async_trait;
 pub use countersign_keyring::KeyCheck;
-use countersign_primitives::{ConfirmationId, RequestId, SubjectId, Timestamp};
+use countersign_primitives::{ConfirmationId, MessageId, RequestId, SubjectId, Timestamp};
 use countersign_security_identifiers::Binding;
 use thiserror::Error;
 
-use self::sms::{SharedKey, SharedRows, SmsChange};
+use self::sms::{SharedKey, SharedRows, SmsChange, StoredMessage};
 use crate::{Caller, Method};
 
 /// Which rows a decision needs.
@@ -246,6 +246,13 @@ pub trait Store: Send + Sync {
     /// spent of them is decided under a [`Lock`].
     async fn shared(&self, subject: &SubjectId, key: &SharedKey) -> Result<SharedRows, StoreError>;
 
+    /// A message of a subject.
+    async fn message(
+        &self,
+        subject: &SubjectId,
+        id: MessageId,
+    ) -> Result<Option<StoredMessage>, StoreError>;
+
     /// The identifiers ever bound, oldest first.
     async fn bindings(&self, subject: &SubjectId) -> Result<Vec<Binding>, StoreError>;
 
@@ -321,7 +328,8 @@ pub trait Upkeep: Send + Sync {
 
     /// Deletes what retention ends, in small batches: request records that have lapsed;
     /// confirmations and messages that were created longer than `confirmations_kept` ago, by the
-    /// clock that decisions are made with; and budgets that nobody has spent of for two days. One worker at a time. Returns the number of rows deleted.
+    /// clock that decisions are made with; and budgets that nobody has spent of for two days. One
+    /// worker at a time. Returns the number of rows deleted.
     async fn sweep(&self, confirmations_kept: Duration) -> Result<u64, StoreError>;
 }
 

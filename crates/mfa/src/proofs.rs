@@ -3,18 +3,24 @@
 
 use countersign_backup_codes::{self as backup_codes, Position, Typed};
 use countersign_pin as pin;
-use countersign_primitives::{ExposeSecret, HashCost, Salt, SecretString, Timestamp};
-use countersign_security_identifiers::{
-    AuthenticatorRef, BackupCodes, Ending, Factor, Obstacle, Path, Registry, SecurityIdentifier,
-    Standing, Use,
+use countersign_primitives::{
+    ExposeSecret, HashCost, IdentifierId, Salt, SecretString, SubjectId, Timestamp,
 };
+use countersign_security_identifiers::{
+    AuthenticatorRef, BackupCodes, Ending, Factor, Obstacle, Path, Phone, Registry,
+    SecurityIdentifier, Standing, Use,
+};
+use countersign_sms_codes as sms_codes;
 use countersign_totp as totp;
 
 use crate::{
     Error, Settings,
     checked_proofs::{Accepted, CheckedProofs},
+    confirmation::Confirmation,
     event::RejectionReason,
     hashing::{HashJob, Hashes},
+    letter::binding,
+    platform::Context,
     view::PathView,
 };
 
@@ -155,15 +161,36 @@ impl Proofs {
         self.0.iter().find(is_pin)
     }
 
-    /// Checks every proof, with nothing counted or used up yet.
+    /// That none of them is a code that has to be sent first: given with a settings change, none can
+    /// have been.
+    ///
+    /// # Errors
+    /// [`Error::ProofNeedsConfirmation`].
+    pub(crate) fn require_unsent(&self, registry: &Registry) -> Result<(), Error> {
+        let is_sent = |authenticator| match authenticator {
+            AuthenticatorRef::Pin => false,
+            AuthenticatorRef::Identifier(id) => registry
+                .identifier(id)
+                .is_some_and(|found| found.counts() && found.phone().is_some()),
+        };
+        if self.given().any(is_sent) {
+            return Err(Error::ProofNeedsConfirmation);
+        }
+        Ok(())
+    }
+
+    /// Checks every proof, with nothing counted or used up yet. Codes that are sent are those of the
+    /// confirmation that the proofs are for.
     pub(crate) fn check(
         &self,
         registry: &Registry,
         aim: Use,
-        settings: &Settings,
+        context: &Context<'_>,
+        confirmation: Option<&Confirmation>,
         now: Timestamp,
         hashes: &Hashes,
     ) -> CheckedProofs {
+        let settings = context.settings;
         let mut checked = CheckedProofs {
             aim,
             accepted: Vec::new(),
@@ -181,7 +208,15 @@ impl Proofs {
                     AuthenticatorRef::Identifier(id) => registry
                         .identifier(id)
                         .ok_or(RejectionReason::NotEnrolled)
-                        .and_then(|identifier| proof.check_code(identifier, aim, now, hashes)),
+                        .and_then(|identifier| match &identifier.factor {
+                            Factor::Sms(phone) => {
+                                let subject = &context.call.subject;
+                                proof.check_sent(id, phone, subject, confirmation, now)
+                            }
+                            Factor::Totp { .. } | Factor::BackupCodes(_) => {
+                                proof.check_code(identifier, aim, now, hashes)
+                            }
+                        }),
                 },
             };
             match verdict {
@@ -266,11 +301,43 @@ impl Proof {
                     totp::Verdict::Rejected(reason) => Err(reason.into()),
                 }
             }
+            Factor::Sms(_) => Err(RejectionReason::NotSent),
             Factor::BackupCodes(codes) => {
                 let renews = aim.ending == Some(Ending::Renew(id));
                 let position = self.check_backup_code(codes, renews, now, hashes)?;
                 Ok(Accepted::Code(id, position))
             }
+        }
+    }
+
+    /// Only the newest code that was sent for this confirmation is right.
+    fn check_sent(
+        &self,
+        id: IdentifierId,
+        phone: &Phone,
+        subject: &SubjectId,
+        confirmation: Option<&Confirmation>,
+        now: Timestamp,
+    ) -> Result<Accepted, RejectionReason> {
+        let confirmation = confirmation.ok_or(RejectionReason::NotSent)?;
+        let private = confirmation.private.as_ref();
+        let sent = private
+            .and_then(|private| private.challenge.as_ref())
+            .filter(|challenge| challenge.identifier == id);
+        let binding = binding(
+            subject,
+            *confirmation.id.as_bytes(),
+            &phone.number,
+            Some(confirmation.purpose),
+            Some(confirmation.digest),
+        );
+        match (
+            sms_codes::verify(sent, &binding, self.code.expose_secret(), now),
+            sent,
+        ) {
+            (sms_codes::Verdict::Accepted, Some(sent)) => Ok(Accepted::Sent(id, sent.message)),
+            (sms_codes::Verdict::Accepted, None) => Err(RejectionReason::NotSent),
+            (sms_codes::Verdict::Rejected(reason), _) => Err(reason.into()),
         }
     }
 

@@ -88,15 +88,11 @@ impl UseCase for Redeem {
             }
             Approval::Stands { at } => {
                 let fact = confirmation.redeem(at, now);
-                let view = confirmation.view(&snapshot.registry, now);
+                let view = confirmation.view(&snapshot.registry, context.settings, now);
                 (fact, Redeemed::Done(view))
             }
         };
-        Ok(Decision::from(ChangeSet {
-            registry: snapshot.registry.clone(),
-            confirmation: Some(confirmation),
-            facts: vec![fact],
-            answer,
-        }))
+        let set = ChangeSet::new(snapshot.registry.clone(), vec![fact], answer);
+        Ok(Decision::from(set.with(confirmation)))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -10,7 +11,7 @@ use countersign_policy::Policy;
 use countersign_primitives::{HashCost, ThrottleRules};
 use countersign_security_identifiers::Limits;
 
-use crate::Caller;
+use crate::{Caller, SmsSettings};
 
 /// Everything about the use cases that an operator may set.
 #[derive(Clone, Debug)]
@@ -40,6 +41,8 @@ pub struct Settings {
     pub request_life: Duration,
     /// Who may act on whose confirmations, beside its own.
     pub grants: Grants,
+    /// Codes sent by SMS; none are sent where it is `None`.
+    pub sms: Option<Arc<SmsSettings>>,
     /// How many requests may be at work at once, those not counted whose PIN is being hashed.
     pub requests_at_once: usize,
 }
@@ -78,6 +81,7 @@ impl Default for Settings {
             attempts: 5,
             request_life: Duration::from_secs(24 * 60 * 60),
             grants: Grants::default(),
+            sms: None,
             requests_at_once: 128,
         }
     }

@@ -2,7 +2,7 @@
 //! proofs, or by a confirmation of exactly this change, which is consumed.
 
 use countersign_backup_codes::Position;
-use countersign_primitives::{ConfirmationId, IdentifierId, SecretString, Timestamp};
+use countersign_primitives::{ConfirmationId, IdentifierId, MessageId, SecretString, Timestamp};
 use countersign_security_identifiers::{
     AuthenticatorRef, Ending, Kind, Path, Purpose, PurposeSet, Registry, RegistryError, Use,
 };
@@ -17,7 +17,9 @@ use crate::{
     event::{Fact, RejectionReason},
     hashing::{HashJob, Hashes},
     platform::{ChangeSet, Context, Decision, Snapshot, UseCase},
+    ports::sms::SharedKey,
     proofs::require_covered,
+    sms_plan::SmsPlan,
 };
 
 /// What authorizes a settings change. Whatever the change, it is refused with
@@ -94,8 +96,13 @@ pub(crate) trait ChangeMethod: Sync {
         None
     }
 
+    /// Which rows that subjects share the change needs, if any.
+    fn shared(&self, _: &Snapshot, _: &Context<'_>) -> Result<Option<SharedKey>, Error> {
+        Ok(None)
+    }
+
     /// Checks the own code of a new identifier, which is no proof.
-    fn check_own_code(&self, _: &Snapshot) -> OwnCode {
+    fn check_own_code(&self, _: &Snapshot, _: &Context<'_>) -> OwnCode {
         OwnCode::NotAsked
     }
 
@@ -127,13 +134,18 @@ pub(crate) struct Draft<'a> {
     pub(crate) proved_by: Vec<AuthenticatorRef>,
     /// The backup code that a new list is to hold.
     pub(crate) code_to_hold: Option<Position>,
+    /// What it does about messages.
+    pub(crate) sms: SmsPlan,
 }
 
 /// What the own code of a new identifier led to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OwnCode {
     NotAsked,
+    /// Of an app: the step of it.
     Right(Step),
+    /// The one that was sent with this message.
+    Sent(MessageId),
     Wrong(IdentifierId, Kind, RejectionReason),
 }
 
@@ -210,6 +222,14 @@ impl<T: ChangeMethod> UseCase for T {
         }
     }
 
+    fn shared(
+        &self,
+        snapshot: &Snapshot,
+        context: &Context<'_>,
+    ) -> Result<Option<SharedKey>, Error> {
+        ChangeMethod::shared(self, snapshot, context)
+    }
+
     fn decide(
         &self,
         snapshot: &Snapshot,
@@ -231,6 +251,7 @@ impl<T: ChangeMethod> UseCase for T {
             hashes,
             proved_by: weighed.grounds.proved_by(),
             code_to_hold: weighed.grounds.code_to_hold(),
+            sms: SmsPlan::NONE,
         };
         if let OwnCode::Wrong(identifier, kind, reason) = weighed.own_code {
             draft.registry.count_enrolment_failure(kind, now);
@@ -274,11 +295,11 @@ impl<T: ChangeMethod> UseCase for T {
         } else {
             Settled::Rejected
         };
+        let set = ChangeSet::new(draft.registry, draft.facts, answer);
         Ok(Decision::from(ChangeSet {
-            registry: draft.registry,
             confirmation,
-            facts: draft.facts,
-            answer,
+            sms: draft.sms,
+            ..set
         }))
     }
 }
@@ -337,9 +358,14 @@ fn weigh_proofs(
 ) -> Result<Weighed, Error> {
     let Snapshot { registry, now, .. } = snapshot;
     let aim = change.aim();
+    proofs.require_unsent(registry)?;
     proofs.require_codes_to_spare(registry, aim, *now)?;
     // The code of an enrolment is always typed.
-    let is_typed = matches!(change, SettingsChange::EnableTotp { .. }) || !proofs.is_empty();
+    let is_enrolment = matches!(
+        change,
+        SettingsChange::EnableTotp { .. } | SettingsChange::EnableSms { .. }
+    );
+    let is_typed = is_enrolment || !proofs.is_empty();
     let has_target = match change.paths(snapshot, context) {
         Ok(paths) => {
             require_covered(&proofs.authenticators(), &paths, registry, aim, *now)?;
@@ -351,9 +377,9 @@ fn weigh_proofs(
     };
     Ok(Weighed {
         has_target,
-        grounds: Grounds::Proofs(proofs.check(registry, aim, context.settings, *now, hashes)),
+        grounds: Grounds::Proofs(proofs.check(registry, aim, context, None, *now, hashes)),
         own_code: if has_target {
-            request.check_own_code(snapshot)
+            request.check_own_code(snapshot, context)
         } else {
             OwnCode::NotAsked
         },
@@ -382,7 +408,7 @@ fn weigh_confirmation(
         has_target: true,
         grounds: Grounds::Confirmation(Box::new(found.clone()), approval),
         own_code: match approval {
-            Approval::Stands { .. } => request.check_own_code(snapshot),
+            Approval::Stands { .. } => request.check_own_code(snapshot, context),
             Approval::OperationMismatch | Approval::AuthenticatorChanged => OwnCode::NotAsked,
         },
     })
@@ -398,6 +424,7 @@ impl SettingsChange {
                 Self::Disable { identifier, .. } => Some(Ending::Disable(*identifier)),
                 Self::RenewCodes { identifier } => Some(Ending::Renew(*identifier)),
                 Self::EnableTotp { .. }
+                | Self::EnableSms { .. }
                 | Self::EnableCodes
                 | Self::SetPurposes { .. }
                 | Self::SetPin
@@ -429,16 +456,27 @@ impl SettingsChange {
             }
             room.map_err(|error| Error::of_registry(error, *now))
         };
+        let begun = |id: &IdentifierId, kind: Kind| {
+            let begun = registry.identifier(*id);
+            begun
+                .filter(|found| found.is_pending(*now) && found.kind() == kind)
+                .ok_or(Error::IdentifierNotFound)
+        };
         let paths = match self {
             Self::EnableTotp {
                 identifier,
                 purposes,
             } => {
-                registry
-                    .identifier(*identifier)
-                    .filter(|found| found.is_pending(*now) && found.kind() == Kind::Totp)
-                    .ok_or(Error::IdentifierNotFound)?;
+                begun(identifier, Kind::Totp)?;
                 may_enable(registry.require_room(Kind::Totp, limits))?;
+                registry.paths_to_enable(*purposes)
+            }
+            Self::EnableSms {
+                identifier,
+                purposes,
+            } => {
+                begun(identifier, Kind::Sms)?;
+                may_enable(registry.require_room(Kind::Sms, limits))?;
                 registry.paths_to_enable(*purposes)
             }
             Self::EnableCodes => {

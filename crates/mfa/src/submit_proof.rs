@@ -72,7 +72,10 @@ impl UseCase for SubmitProof {
         let check = self.proofs.check_job(registry, aim, settings, *now, hashes);
         check.or_else(|| {
             let rehash = self.proofs.rehash_job(registry, settings, hashes)?;
-            let checked = self.proofs.check(registry, aim, settings, *now, hashes);
+            let given = Some(confirmation);
+            let checked = self
+                .proofs
+                .check(registry, aim, context, given, *now, hashes);
             self.is_accepted(confirmation, &checked).then_some(rehash)
         })
     }
@@ -91,12 +94,20 @@ impl UseCase for SubmitProof {
 
         let given = self.proofs.authenticators();
         let aim = Use::from(confirmation.purpose);
-        let checked = self.proofs.check(&registry, aim, settings, now, hashes);
+        let asked = Some(&confirmation);
+        let checked = self
+            .proofs
+            .check(&registry, aim, context, asked, now, hashes);
         let is_on_path = confirmation.allows(&given);
         let accepted = is_on_path && checked.all_accepted();
         if accepted {
             let passed = checked.use_up(&mut registry, hashes, settings, now, &mut facts)?;
             let id = confirmation.id;
+            if checked.sent().is_some()
+                && let Some(private) = &mut confirmation.private
+            {
+                private.challenge = None;
+            }
             if confirmation.pass(passed, &registry, settings.redeem_within, now) {
                 registry.close_confirmation(id);
                 facts.push(Fact::Approved { confirmation: id });
@@ -116,14 +127,12 @@ impl UseCase for SubmitProof {
 
         let answer = Submitted {
             accepted,
-            confirmation: confirmation.view(&registry, now),
+            confirmation: confirmation.view(&registry, settings, now),
         };
-        Ok(Decision::from(ChangeSet {
-            registry,
-            confirmation: Some(confirmation),
-            facts,
-            answer,
-        }))
+        let set = ChangeSet::new(registry, facts, answer);
+        let mut set = set.with(confirmation);
+        set.sms.confirmed = checked.sent().filter(|_| accepted);
+        Ok(Decision::from(set))
     }
 }
 

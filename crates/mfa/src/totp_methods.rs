@@ -126,7 +126,7 @@ impl UseCase for BeginTotp {
         if snapshot.registry.pin().is_none() {
             return Err(Error::PinNotSet);
         }
-        require_enrolments_allowed(snapshot, context)?;
+        require_enrolments_allowed(Kind::Totp, snapshot, context)?;
         let authenticator = Authenticator::generate(self.algorithm, self.digits, rng);
         let identifier = IdentifierId::random(rng);
         let mut registry = snapshot.registry.clone();
@@ -175,10 +175,10 @@ impl ChangeMethod for ConfirmTotp {
     }
 
     fn require_allowed(&self, snapshot: &Snapshot, context: &Context<'_>) -> Result<(), Error> {
-        require_enrolments_allowed(snapshot, context)
+        require_enrolments_allowed(Kind::Totp, snapshot, context)
     }
 
-    fn check_own_code(&self, snapshot: &Snapshot) -> OwnCode {
+    fn check_own_code(&self, snapshot: &Snapshot, _: &Context<'_>) -> OwnCode {
         let wrong = totp::Verdict::Rejected(totp::Rejection::Wrong);
         let pending = snapshot.registry.identifier(self.identifier);
         let pending = pending.filter(|found| found.is_pending(snapshot.now));
@@ -187,7 +187,7 @@ impl ChangeMethod for ConfirmTotp {
             Some(Factor::Totp { authenticator, .. }) => {
                 totp::verify(authenticator, None, self.code.expose_secret(), snapshot.now)
             }
-            Some(Factor::BackupCodes(_)) | None => wrong,
+            Some(Factor::Sms(_) | Factor::BackupCodes(_)) | None => wrong,
         };
         match verdict {
             totp::Verdict::Accepted { step } => OwnCode::Right(step),
@@ -224,10 +224,14 @@ impl ChangeMethod for ConfirmTotp {
 }
 
 /// That not too many wrong codes were typed in enrolments.
-fn require_enrolments_allowed(snapshot: &Snapshot, context: &Context<'_>) -> Result<(), Error> {
+pub(crate) fn require_enrolments_allowed(
+    kind: Kind,
+    snapshot: &Snapshot,
+    context: &Context<'_>,
+) -> Result<(), Error> {
     let (now, limits) = (snapshot.now, &context.settings.limits);
     let enrolments = snapshot.registry.enrolments();
-    match enrolments.refused_until(Kind::Totp, limits, now) {
+    match enrolments.refused_until(kind, limits, now) {
         Some(at) => Err(Error::EnrolmentThrottled(RetryAt { now, at })),
         None => Ok(()),
     }

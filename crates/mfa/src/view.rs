@@ -44,6 +44,10 @@ pub struct OptionView {
     /// From when its next code can be accepted, where the present one is used.
     #[n(2)]
     pub usable_from: Option<Timestamp>,
+    /// Of a phone: its number, all but its country code and its last four digits hidden. A code has
+    /// to be sent to it first.
+    #[n(3)]
+    pub masked_number: Option<String>,
 }
 
 /// What a proof can be given with, as callers see it.
@@ -69,14 +73,14 @@ pub enum AuthenticatorView {
 
 impl OptionView {
     /// An authenticator as an option, if the registry has it.
-    fn new(
+    pub(crate) fn new(
         option: AuthenticatorRef,
         registry: &Registry,
         aim: Use,
         now: Timestamp,
     ) -> Option<Self> {
-        let (authenticator, usable_from) = match option {
-            AuthenticatorRef::Pin => (AuthenticatorView::Pin, None),
+        let (authenticator, usable_from, masked_number) = match option {
+            AuthenticatorRef::Pin => (AuthenticatorView::Pin, None, None),
             AuthenticatorRef::Identifier(id) => {
                 let identifier = registry.identifier(id)?;
                 let view = AuthenticatorView::Identifier {
@@ -84,7 +88,8 @@ impl OptionView {
                     kind: identifier.kind(),
                     label: identifier.label.clone(),
                 };
-                (view, identifier.usable_from(now))
+                let masked = identifier.phone().map(|phone| phone.number.masked());
+                (view, identifier.usable_from(now), masked)
             }
         };
         let standing = registry.standing(option, aim, now);
@@ -92,6 +97,7 @@ impl OptionView {
             authenticator,
             usable: matches!(standing, Standing::Usable),
             usable_from,
+            masked_number,
         })
     }
 
@@ -221,6 +227,9 @@ pub struct IdentifierView {
     /// Of backup codes: how many are neither used nor held by a list that waits.
     #[n(10)]
     pub codes_left: Option<usize>,
+    /// Of a phone: its number, all but its country code and its last four digits hidden.
+    #[n(11)]
+    pub masked_number: Option<String>,
 }
 
 /// Where an identifier is in its life, as callers see it.
@@ -313,6 +322,7 @@ impl IdentifierView {
                 .backup_codes()
                 .filter(|_| identifier.counts())
                 .map(|codes| codes.left(now)),
+            masked_number: identifier.phone().map(|phone| phone.number.masked()),
         }
     }
 }

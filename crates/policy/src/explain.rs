@@ -175,6 +175,7 @@ impl Asked {
     fn said(&self) -> String {
         let said = |kind: &Kind| match kind {
             Kind::Totp => "of an authenticator app",
+            Kind::Sms => "sent by SMS",
             Kind::BackupCodes => "of a set of backup codes",
         };
         match self {

@@ -112,7 +112,7 @@ impl Default for Policy {
         );
         let custom = rule("custom operations", Matched::Custom, vec![any()], off, none);
         Self {
-            strength: vec![Kind::Totp, Kind::BackupCodes],
+            strength: vec![Kind::Totp, Kind::Sms, Kind::BackupCodes],
             rules: vec![logins, withdrawals, custom],
             settings_rules: Vec::new(),
         }

@@ -9,8 +9,9 @@ use countersign_primitives::{
     Timestamp,
 };
 use countersign_security_identifiers::{
-    AuthenticatorRef, Limits, PendingList, Purpose, PurposeSet, Registry,
+    AuthenticatorRef, Limits, NewPhone, PendingList, Purpose, PurposeSet, Registry,
 };
+use countersign_sms_codes::{Countries, PhoneNumber};
 use countersign_totp::{Algorithm, Authenticator, Digits, Step};
 
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -38,6 +39,7 @@ pub(crate) enum Condition {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Model {
     App,
+    Number,
     /// A set of backup codes with so many left.
     Codes(usize),
 }
@@ -92,6 +94,7 @@ pub(crate) fn registry(pin: Option<Condition>, identifiers: &[Enrolled]) -> Regi
     for (number, enrolled) in (1..).zip(identifiers) {
         match enrolled.model {
             Model::App => enrol_app(&mut registry, number),
+            Model::Number => enrol_number(&mut registry, number),
             Model::Codes(left) => enrol_codes(&mut registry, number, left),
         }
         registry
@@ -111,6 +114,21 @@ fn enrol_app(registry: &mut Registry, number: u8) {
         .unwrap();
     registry
         .enable_totp(id(number), Step::at(NOW), PurposeSet::NONE, &limits, NOW)
+        .unwrap();
+}
+
+fn enrol_number(registry: &mut Registry, number: u8) {
+    let limits = Limits::default();
+    let typed = format!("+79123456{number:03}");
+    let new = NewPhone {
+        label: None,
+        number: PhoneNumber::parse(&typed, &Countries::All).unwrap(),
+        locale: "en".to_owned(),
+        word: None,
+    };
+    registry.begin_sms(id(number), new, &limits, NOW).unwrap();
+    registry
+        .enable_sms(id(number), PurposeSet::NONE, &limits, NOW)
         .unwrap();
 }
 

@@ -11,6 +11,7 @@ pub(crate) const PIN: &str = "pin";
 pub(crate) const fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::Totp => "totp",
+        Kind::Sms => "sms",
         Kind::BackupCodes => "backup-codes",
     }
 }

@@ -64,6 +64,43 @@ impl Debug for v1::TotpServiceConfirmEnableRequest {
     }
 }
 
+impl Debug for v1::SmsServiceBeginEnableRequest {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.debug_struct("SmsServiceBeginEnableRequest")
+            .field("subject_id", &self.subject_id)
+            .field("request_id", &self.request_id)
+            .field("label", &self.label)
+            .field("phone_number", &HIDDEN)
+            .field("locale", &self.locale)
+            .field("word", &HIDDEN)
+            .finish()
+    }
+}
+
+impl Debug for v1::SmsServiceConfirmEnableRequest {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.debug_struct("SmsServiceConfirmEnableRequest")
+            .field("subject_id", &self.subject_id)
+            .field("request_id", &self.request_id)
+            .field("identifier_id", &self.identifier_id)
+            .field("code", &HIDDEN)
+            .field("purposes", &self.purposes)
+            .field("authorization", &self.authorization)
+            .finish()
+    }
+}
+
+impl Debug for v1::InboxMessage {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.debug_struct("InboxMessage")
+            .field("message_id", &self.message_id)
+            .field("phone_number", &HIDDEN)
+            .field("text", &HIDDEN)
+            .field("time", &self.time)
+            .finish()
+    }
+}
+
 impl Debug for v1::BackupCodeList {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         f.debug_struct("BackupCodeList")
@@ -113,7 +150,23 @@ mod tests {
             codes: vec![canary()],
             ..Default::default()
         };
-        let shown = format!("{set:?} {change:?} {begun:?} {confirm:?} {list:?}");
+        let number = v1::SmsServiceBeginEnableRequest {
+            phone_number: canary(),
+            word: canary(),
+            ..Default::default()
+        };
+        let sent = v1::SmsServiceConfirmEnableRequest {
+            code: canary(),
+            ..Default::default()
+        };
+        let message = v1::InboxMessage {
+            phone_number: canary(),
+            text: canary(),
+            ..Default::default()
+        };
+        let shown = format!(
+            "{set:?} {change:?} {begun:?} {confirm:?} {list:?} {number:?} {sent:?} {message:?}"
+        );
         assert!(!shown.contains("canary"), "{shown}");
         assert!(!shown.contains("[99, 97, 110"), "{shown}");
     }

@@ -9,7 +9,10 @@ use std::{env, fs, path::Path};
 use prost::Message as _;
 
 /// Messages whose `Debug` is written by hand, in `src/redact.rs`.
-const SECRET: [&str; 6] = [
+const SECRET: [&str; 9] = [
+    "countersign.v1.InboxMessage",
+    "countersign.v1.SmsServiceBeginEnableRequest",
+    "countersign.v1.SmsServiceConfirmEnableRequest",
     "countersign.v1.BackupCodeList",
     "countersign.v1.Proof",
     "countersign.v1.PinServiceSetRequest",
@@ -19,7 +22,8 @@ const SECRET: [&str; 6] = [
 ];
 
 /// The oneofs of those messages.
-const ONEOFS: [&str; 4] = [
+const ONEOFS: [&str; 5] = [
+    "countersign.v1.SmsServiceConfirmEnableRequest.authorization",
     "countersign.v1.Proof.authenticator",
     "countersign.v1.PinServiceSetRequest.authorization",
     "countersign.v1.PinServiceChangeRequest.authorization",

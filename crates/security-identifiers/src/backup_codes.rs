@@ -232,7 +232,7 @@ impl Registry {
     fn codes_mut(&mut self, id: IdentifierId) -> Result<&mut BackupCodes, RegistryError> {
         match &mut self.counting_mut(id)?.factor {
             Factor::BackupCodes(codes) => Ok(codes),
-            Factor::Totp { .. } => Err(RegistryError::NoSuchIdentifier),
+            Factor::Totp { .. } | Factor::Sms(_) => Err(RegistryError::NoSuchIdentifier),
         }
     }
 }

@@ -5,12 +5,13 @@ use countersign_pin::Pin;
 use countersign_primitives::{
     ConfirmationId, IdentifierId, Label, SecretBytes, Throttle, Timestamp,
 };
+use countersign_sms_codes::{Challenge, PhoneNumber, SendRun};
 use countersign_totp::{Authenticator, Step};
 use minicbor::{CborLen, Decode, Encode};
 use thiserror::Error;
 
 use crate::{
-    BackupCodes, Factor, OpenConfirmation, PendingList, PinEntry, PurposeSet, Registry,
+    BackupCodes, Factor, OpenConfirmation, PendingList, Phone, PinEntry, PurposeSet, Registry,
     SecurityIdentifier, State, counting::EnrolmentThrottle,
 };
 
@@ -36,7 +37,7 @@ pub enum CodecError {
 
 /// The number of this form. A program that knows only an earlier one must not read a later one, and
 /// write it back without what it does not know.
-const FORM: u32 = 2;
+const FORM: u32 = 3;
 
 #[derive(Encode, Decode, CborLen)]
 struct Sealed {
@@ -88,10 +89,24 @@ enum SealedState {
 
 #[derive(Encode, Decode, CborLen)]
 enum SealedFactor {
+    #[n(1)]
+    Sms(#[n(0)] SealedPhone),
     #[n(2)]
     Totp(#[n(0)] Authenticator),
     #[n(3)]
     BackupCodes(#[n(0)] CodeList, #[n(1)] Option<PendingList>),
+}
+
+#[derive(Encode, Decode, CborLen)]
+struct SealedPhone {
+    #[n(0)]
+    number: PhoneNumber,
+    #[n(1)]
+    locale: String,
+    #[n(2)]
+    word: Option<String>,
+    #[n(3)]
+    enrolment: Option<Challenge>,
 }
 
 #[derive(Encode, Decode, CborLen)]
@@ -118,7 +133,12 @@ struct CountersOfIdentifier {
     last_step: Option<Step>,
     #[n(3)]
     used_codes: Option<UsedCodes>,
+    #[n(4)]
+    sends: Option<Sends>,
 }
+
+#[derive(Clone, Copy, Encode, Decode, CborLen)]
+struct Sends(#[n(0)] SendRun, #[n(1)] u32);
 
 #[derive(Encode, Decode, CborLen)]
 struct Open(#[n(0)] ConfirmationId, #[n(1)] Timestamp);
@@ -212,6 +232,12 @@ fn seal_identifier(identifier: &SecurityIdentifier) -> SealedIdentifier {
         purposes: identifier.purposes,
         factor: match &identifier.factor {
             Factor::Totp { authenticator, .. } => SealedFactor::Totp(authenticator.clone()),
+            Factor::Sms(phone) => SealedFactor::Sms(SealedPhone {
+                number: phone.number.clone(),
+                locale: phone.locale.clone(),
+                word: phone.word.clone(),
+                enrolment: phone.enrolment.clone(),
+            }),
             Factor::BackupCodes(BackupCodes { list, pending, .. }) => {
                 SealedFactor::BackupCodes(list.clone(), pending.clone())
             }
@@ -220,16 +246,19 @@ fn seal_identifier(identifier: &SecurityIdentifier) -> SealedIdentifier {
 }
 
 fn counters_of(identifier: &SecurityIdentifier) -> CountersOfIdentifier {
-    let (last_step, used_codes) = match &identifier.factor {
-        Factor::Totp { last_used, .. } => (*last_used, None),
-        Factor::BackupCodes(codes) => (None, Some(codes.used)),
-    };
-    CountersOfIdentifier {
+    let mut counters = CountersOfIdentifier {
         id: identifier.id,
         throttles: identifier.throttles,
-        last_step,
-        used_codes,
+        last_step: None,
+        used_codes: None,
+        sends: None,
+    };
+    match &identifier.factor {
+        Factor::Totp { last_used, .. } => counters.last_step = *last_used,
+        Factor::Sms(phone) => counters.sends = Some(Sends(phone.run, phone.enrolment_sends)),
+        Factor::BackupCodes(codes) => counters.used_codes = Some(codes.used),
     }
+    counters
 }
 
 fn open_identifier(
@@ -251,6 +280,18 @@ fn open_identifier(
                 authenticator,
                 last_used: counters.and_then(|own| own.last_step),
             },
+            SealedFactor::Sms(sealed) => {
+                let sends = counters.and_then(|own| own.sends);
+                let Sends(run, enrolment_sends) = sends.unwrap_or(Sends(SendRun::default(), 0));
+                Factor::Sms(Phone {
+                    number: sealed.number,
+                    locale: sealed.locale,
+                    word: sealed.word,
+                    enrolment: sealed.enrolment,
+                    enrolment_sends,
+                    run,
+                })
+            }
             SealedFactor::BackupCodes(list, pending) => Factor::BackupCodes(BackupCodes {
                 list,
                 used: counters.and_then(|own| own.used_codes).unwrap_or_default(),

@@ -3,7 +3,7 @@
 use countersign_primitives::{IdentifierId, Label, Throttle, Timestamp};
 use countersign_totp::{Authenticator, Step};
 
-use crate::{BackupCodes, Kind, PurposeSet, kind::Purpose};
+use crate::{BackupCodes, Kind, Phone, PurposeSet, kind::Purpose};
 
 /// One identifier of a subject, from enrolment until it is disabled.
 #[derive(Clone, Debug)]
@@ -58,6 +58,8 @@ pub enum Factor {
         /// The last step whose code was accepted.
         last_used: Option<Step>,
     },
+    /// A phone number that codes are sent to.
+    Sms(Phone),
     /// A printed list of single-use codes.
     BackupCodes(BackupCodes),
 }
@@ -67,6 +69,7 @@ impl SecurityIdentifier {
     pub const fn kind(&self) -> Kind {
         match self.factor {
             Factor::Totp { .. } => Kind::Totp,
+            Factor::Sms(_) => Kind::Sms,
             Factor::BackupCodes(_) => Kind::BackupCodes,
         }
     }
@@ -107,7 +110,7 @@ impl SecurityIdentifier {
             Factor::Totp { last_used, .. } => last_used
                 .map(|step| step.next().begins())
                 .filter(|begins| now < *begins),
-            Factor::BackupCodes(_) => None,
+            Factor::Sms(_) | Factor::BackupCodes(_) => None,
         }
     }
 
@@ -115,7 +118,15 @@ impl SecurityIdentifier {
     pub const fn backup_codes(&self) -> Option<&BackupCodes> {
         match &self.factor {
             Factor::BackupCodes(codes) => Some(codes),
-            Factor::Totp { .. } => None,
+            Factor::Totp { .. } | Factor::Sms(_) => None,
+        }
+    }
+
+    /// Its number, if it is one.
+    pub const fn phone(&self) -> Option<&Phone> {
+        match &self.factor {
+            Factor::Sms(phone) => Some(phone),
+            Factor::Totp { .. } | Factor::BackupCodes(_) => None,
         }
     }
 }

@@ -28,7 +28,7 @@ impl Registry {
                 authenticator: known,
                 ..
             } => known.is_same_seed(&authenticator),
-            Factor::BackupCodes(_) => false,
+            Factor::Sms(_) | Factor::BackupCodes(_) => false,
         };
         if self.counting().any(is_it) {
             return Ok(false);

@@ -2,14 +2,17 @@
 
 use minicbor::{CborLen, Decode, Encode};
 
-/// A kind of security identifier. The numbers are those of the wire; 1 (SMS), 4 (e-mail) and
-/// 5 (passkey) are kept free for the kinds to come.
+/// A kind of security identifier. The numbers are those of the wire; 4 (e-mail) and 5 (passkey) are
+/// kept free for the kinds to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, CborLen)]
 #[cbor(index_only)]
 pub enum Kind {
     /// An authenticator app (RFC 6238).
     #[n(2)]
     Totp,
+    /// A phone number that codes are sent to.
+    #[n(1)]
+    Sms,
     /// A printed list of single-use codes.
     #[n(3)]
     BackupCodes,
@@ -17,12 +20,13 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind there is.
-    pub const ALL: [Self; 2] = [Self::Totp, Self::BackupCodes];
+    pub const ALL: [Self; 3] = [Self::Totp, Self::Sms, Self::BackupCodes];
 
     /// The kind's name in stored rows and events.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Totp => "TOTP",
+            Self::Sms => "SMS",
             Self::BackupCodes => "BACKUP_CODES",
         }
     }
@@ -31,6 +35,7 @@ impl Kind {
     pub const fn default_label(self) -> &'static str {
         match self {
             Self::Totp => "Authenticator",
+            Self::Sms => "SMS",
             Self::BackupCodes => "Backup codes",
         }
     }

@@ -19,6 +19,7 @@ mod import;
 mod kind;
 mod lifecycle;
 mod paths;
+mod phone;
 mod registry;
 mod restore;
 
@@ -29,4 +30,5 @@ pub use identifier::{Factor, SecurityIdentifier, State};
 pub use kind::{Kind, Purpose, PurposeSet};
 pub use lifecycle::{Binding, BindingState};
 pub use paths::{AuthenticatorRef, Ending, Obstacle, Path, Stage, Standing, Use};
+pub use phone::{NewPhone, Phone};
 pub use registry::{Limits, OpenConfirmation, PinEntry, Registry, RegistryError};

@@ -63,6 +63,8 @@ pub struct Limits {
     pub identifiers: usize,
     /// Authenticator apps. Of backup codes there is one set.
     pub authenticators: usize,
+    /// Phone numbers.
+    pub numbers: usize,
     /// Enrolments that have begun and are not finished.
     pub pending_enrolments: usize,
     /// Confirmations that are pending.
@@ -80,6 +82,7 @@ impl Default for Limits {
         Self {
             identifiers: 10,
             authenticators: 5,
+            numbers: 2,
             pending_enrolments: 3,
             pending_confirmations: 10,
             enrolment_life: Duration::from_secs(10 * 60),
@@ -104,6 +107,9 @@ pub enum RegistryError {
     /// The list of backup codes lapsed, was finished, or was made anew.
     #[error("there is no such list of backup codes, or it has lapsed")]
     NoSuchCodeList,
+    /// The subject has an identifier with this number.
+    #[error("the number is enrolled already")]
+    NumberEnrolled,
     /// The subject has as many identifiers as are allowed.
     #[error("the subject has as many identifiers as are allowed")]
     TooManyIdentifiers,
@@ -348,6 +354,7 @@ impl Registry {
         let of_kind = self.counting().filter(|other| other.kind() == kind).count();
         let most = match kind {
             Kind::Totp => limits.authenticators,
+            Kind::Sms => limits.numbers,
             Kind::BackupCodes => 1,
         };
         if self.counting().count() >= limits.identifiers || of_kind >= most {

@@ -17,6 +17,7 @@ impl Registry {
                 Factor::Totp { last_used, .. } => {
                     *last_used = (*last_used).max(Some(Step::at(now).next()));
                 }
+                Factor::Sms(_) => {}
                 Factor::BackupCodes(codes) => {
                     codes.list.clear();
                     codes.used = UsedCodes::default();

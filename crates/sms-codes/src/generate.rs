@@ -37,6 +37,15 @@ impl Challenge {
         }
     }
 
+    /// The same challenge, sent with another message.
+    #[must_use]
+    pub fn sent_again(&self, message: MessageId) -> Self {
+        Self {
+            message,
+            ..self.clone()
+        }
+    }
+
     /// Whether its code would be accepted at `now`.
     pub fn is_alive(&self, now: Timestamp) -> bool {
         now < self.expires_at

@@ -29,7 +29,7 @@ const SHIPPED: [(&str, &str); 2] = [
 /// The texts of every language, checked.
 pub struct Texts {
     languages: BTreeMap<String, Language>,
-    fallback: Language,
+    fallback: (Locale, Language),
     frame: Frame,
 }
 
@@ -77,6 +77,11 @@ impl Texts {
         })
     }
 
+    /// The locale for those who name none.
+    pub const fn fallback(&self) -> &Locale {
+        &self.fallback.0
+    }
+
     /// Reads a locale as a caller gives it.
     ///
     /// # Errors
@@ -98,7 +103,7 @@ impl Texts {
         template: &Template,
         code: &SecretString,
     ) -> Text {
-        let language = found(&self.languages, locale).unwrap_or(&self.fallback);
+        let language = found(&self.languages, locale).unwrap_or(&self.fallback.1);
         let message = language.message(MessageKind::of(template));
         self.frame.fill(message, &Shown::new(word, template), code)
     }
@@ -126,10 +131,16 @@ fn found<'a>(languages: &'a BTreeMap<String, Language>, locale: &Locale) -> Opti
 }
 
 /// The language for those who read none of the others.
-fn fallback(setting: &str, languages: &BTreeMap<String, Language>) -> Result<Language, TextsError> {
+fn fallback(
+    setting: &str,
+    languages: &BTreeMap<String, Language>,
+) -> Result<(Locale, Language), TextsError> {
     let locale = Locale::parse(setting).ok();
-    let language = locale.and_then(|locale| found(languages, &locale));
-    language.cloned().ok_or_else(|| {
+    let both = locale.and_then(|locale| {
+        let language = found(languages, &locale)?.clone();
+        Some((locale, language))
+    });
+    both.ok_or_else(|| {
         let known: Vec<&str> = languages.keys().map(String::as_str).collect();
         TextsError::Setting {
             setting: "fallback",

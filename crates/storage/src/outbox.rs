@@ -11,7 +11,7 @@ use countersign_mfa::ports::{
     StoreError,
     sms::{Claimed, MessageState, Outbox, Requeue, StoredMessage, Waiting},
 };
-use countersign_primitives::{MessageId, SubjectId, Timestamp};
+use countersign_primitives::{IdentifierId, MessageId, SubjectId, Timestamp};
 use sea_orm::{QueryResult, TryGetable, Value};
 
 use crate::{
@@ -33,14 +33,14 @@ const CLAIM_POSTGRES: &str = "WITH t AS MATERIALIZED (SELECT \
      ORDER BY m.due_at LIMIT $3 FOR UPDATE OF m SKIP LOCKED) \
      UPDATE message AS m SET due_at = t.now + $2, claim = m.claim + 1, updated_at = t.now \
      FROM due, t WHERE m.subject_id = due.subject_id AND m.message_id = due.message_id \
-     RETURNING t.now, m.subject_id, m.message_id, m.created_at, m.expires_at, m.state, m.claim, \
-     m.provider, m.progress, m.body";
+     RETURNING t.now, m.subject_id, m.message_id, m.identifier_id, m.created_at, m.expires_at, \
+     m.state, m.claim, m.provider, m.progress, m.body";
 
 const CLAIM_SQLITE: &str = "UPDATE message SET due_at = $1 + $2, claim = claim + 1, \
      updated_at = $1 WHERE (subject_id, message_id) IN (SELECT subject_id, message_id \
      FROM message WHERE due_at <= $1 AND body IS NOT NULL ORDER BY due_at LIMIT $3) \
-     RETURNING $1 AS now, subject_id, message_id, created_at, expires_at, state, claim, provider, \
-     progress, body";
+     RETURNING $1 AS now, subject_id, message_id, identifier_id, created_at, expires_at, state, \
+     claim, provider, progress, body";
 
 /// For SQLite: whether a claim would find anything.
 const IS_DUE: &str =
@@ -88,11 +88,11 @@ const BEGIN_ATTEMPT_SQLITE: &str = begin_attempt!("$4");
 const REQUEUE_POSTGRES: &str = on_postgres!(requeue);
 const REQUEUE_SQLITE: &str = requeue!("$4");
 
-const MESSAGE: &str = "SELECT subject_id, message_id, state, provider FROM message \
+const MESSAGE: &str = "SELECT subject_id, message_id, identifier_id, state, provider FROM message \
      WHERE subject_id = $1 AND message_id = $2";
 
 /// A carrier may give a name a second time, after long enough.
-const SENT_AS: &str = "SELECT subject_id, message_id, state, provider FROM message \
+const SENT_AS: &str = "SELECT subject_id, message_id, identifier_id, state, provider FROM message \
      WHERE provider = $1 AND carrier_id = $2 ORDER BY created_at DESC LIMIT 1";
 
 const WAITING: &str = "SELECT count(*) AS messages, min(created_at) AS oldest FROM message \
@@ -147,16 +147,6 @@ impl Outbox for Storage {
         self.change_claimed(sql, claimed, what).await
     }
 
-    async fn message(
-        &self,
-        subject: &SubjectId,
-        id: MessageId,
-    ) -> Result<Option<StoredMessage>, StoreError> {
-        let values = [subject.as_str().into(), id.as_bytes().to_vec().into()];
-        let found = self.first(MESSAGE, values).await?;
-        found.as_ref().map(stored).transpose()
-    }
-
     async fn sent_as(
         &self,
         provider: &str,
@@ -182,6 +172,17 @@ impl Outbox for Storage {
 }
 
 impl Storage {
+    /// A message of a subject.
+    pub(crate) async fn find_message(
+        &self,
+        subject: &SubjectId,
+        id: MessageId,
+    ) -> Result<Option<StoredMessage>, StoreError> {
+        let values = [subject.as_str().into(), id.as_bytes().to_vec().into()];
+        let found = self.first(MESSAGE, values).await?;
+        found.as_ref().map(stored).transpose()
+    }
+
     /// The present instant, where it is not the database's.
     fn now(&self) -> Option<i64> {
         self.clock.as_ref().map(|clock| clock.now().as_millis())
@@ -235,12 +236,14 @@ fn claimed(row: &QueryResult) -> Result<Claimed, StoreError> {
     let StoredMessage {
         subject,
         id,
+        identifier,
         state,
         provider,
     } = stored(row)?;
     Ok(Claimed {
         subject,
         id,
+        identifier,
         now: instant(row, "now")?,
         created_at: instant(row, "created_at")?,
         expires_at: instant(row, "expires_at")?,
@@ -259,6 +262,7 @@ fn stored(row: &QueryResult) -> Result<StoredMessage, StoreError> {
     };
     let subject: String = column(row, "subject_id")?;
     let id: Vec<u8> = column(row, "message_id")?;
+    let identifier: Vec<u8> = column(row, "identifier_id")?;
     let state: String = column(row, "state")?;
     let mut known = MessageState::ALL.into_iter();
     Ok(StoredMessage {
@@ -266,6 +270,9 @@ fn stored(row: &QueryResult) -> Result<StoredMessage, StoreError> {
         id: <[u8; 16]>::try_from(id)
             .map(MessageId::from_bytes)
             .map_err(|_| wrong("message_id"))?,
+        identifier: <[u8; 16]>::try_from(identifier)
+            .map(IdentifierId::from_bytes)
+            .map_err(|_| wrong("identifier_id"))?,
         state: known
             .find(|known| known.name() == state)
             .ok_or_else(|| wrong("state"))?,

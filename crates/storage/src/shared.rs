@@ -38,7 +38,7 @@ pub(crate) const TAKE_POSTGRES: &str = "WITH s AS (INSERT INTO spend AS s \
 
 /// Reads all of them as one moment has them; there is a row in any case. `$1` is the subject, `$2`
 /// the numbers, `$3` the budgets, `$4` the prefix, `$5` since when, `$6` and `$7` which row closes it,
-/// `$8` how many messages.
+/// `$8` how many messages, `$9` until when.
 macro_rules! read {
     ($later:literal, $numbers:literal, $keys:literal) => {
         concat!(
@@ -48,6 +48,7 @@ macro_rules! read {
             "AND m.state <> 'WITHDRAWN' AND m.created_at > ",
             $later,
             "($5, COALESCE((SELECT closed_until FROM spend WHERE scope = $6 AND slot = $7), $5)) ",
+            "AND m.created_at <= $9 ",
             "ORDER BY m.created_at DESC LIMIT $8) AS l) AS c CROSS JOIN ",
             "(SELECT count(DISTINCT n.subject_id) AS others FROM number_user AS n ",
             "WHERE n.subject_id <> $1 AND n.number IN (",
@@ -91,7 +92,7 @@ pub(crate) fn read(
     dialect: Dialect,
     subject: &SubjectId,
     key: &SharedKey,
-) -> (&'static str, [Value; 8]) {
+) -> (&'static str, [Value; 9]) {
     let sql = match dialect {
         Dialect::Postgres => READ_POSTGRES,
         Dialect::Sqlite => READ_SQLITE,
@@ -106,6 +107,7 @@ pub(crate) fn read(
         conversion.map(|it| it.row.scope.clone()).into(),
         conversion.map(|it| i64::from(it.row.slot)).into(),
         i64::from(conversion.map_or(0, |it| it.most)).into(),
+        conversion.map(|it| it.until.as_millis()).into(),
     ];
     (sql, values)
 }

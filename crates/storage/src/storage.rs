@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use countersign_mfa::ports::{
     Applied, Change, LoadKey, Lock, Rows, Store, StoreError, StoredEvent,
-    sms::{SharedKey, SharedRows},
+    sms::{SharedKey, SharedRows, StoredMessage},
 };
-use countersign_primitives::{Clock, SubjectId};
+use countersign_primitives::{Clock, MessageId, SubjectId};
 use countersign_security_identifiers::Binding;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder,
@@ -296,6 +296,14 @@ impl Store for Storage {
             .await
             .map_err(|error| nothing_written(&error))?;
         shared::rows(&found)
+    }
+
+    async fn message(
+        &self,
+        subject: &SubjectId,
+        id: MessageId,
+    ) -> Result<Option<StoredMessage>, StoreError> {
+        self.find_message(subject, id).await
     }
 
     async fn bindings(&self, subject: &SubjectId) -> Result<Vec<Binding>, StoreError> {

@@ -7,12 +7,14 @@
 //! gateway and its database, or are the database.
 
 mod backup_codes;
+mod carrier;
 pub mod certs;
 mod cluster;
 mod database;
 mod dev_platform;
 mod operator;
 mod person;
+mod phone;
 mod platform;
 mod process;
 mod proxy;
@@ -21,11 +23,13 @@ mod time;
 mod tls;
 
 pub use backup_codes::{Codes, NO_CODE};
+pub use carrier::{CarriedMessage, FakeCarrier, accepted};
 pub use cluster::{Cluster, PGBIN, PGOWNER, free_port};
 pub use database::{Backend, Database, POSTGRES};
 pub use dev_platform::DevPlatform;
 pub use person::{App, Person, app_proof, now, pin_proof, reason_of};
-pub use platform::{Options, TestPlatform, cheap};
+pub use phone::Phone;
+pub use platform::{Options, TestPlatform, cheap, sms};
 pub use process::{BIN, GatewayProcess, LOG};
 pub use proxy::Proxy;
 pub use time::{SeededEntropy, TestClock};
@@ -34,8 +38,14 @@ pub use tls::TlsClient;
 pub use countersign_gateway::{
     Callers, Ceiling, METHODS, MethodLimits, OperationKind, PaymentMethods, Row, Share, methods_of,
 };
-pub use countersign_mfa::Settings;
+pub use countersign_mfa::{
+    Prices, Settings, SmsSettings,
+    ports::sms::{Carriers, MessageState, Outbox, Report, ReportedMessage, Submission},
+};
 pub use countersign_primitives::{Clock, Timestamp};
+pub use countersign_sms_codes::{Countries, SendRules};
+pub use countersign_sms_text::{TextSettings, Texts};
+pub use countersign_spend_guard::{ConversionRules, MoneyRules, Rates, SpendRules};
 pub use countersign_storage::Storage;
 
 pub use countersign_client::{

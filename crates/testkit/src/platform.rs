@@ -7,14 +7,20 @@ use countersign_client::Client;
 use countersign_gateway::{Callers, Gateway, Health, Tls, TlsFiles, serve};
 use countersign_keyring::{Keyring, generate_file, parse_file};
 use countersign_mfa::{
-    Entropy, Feed, HashPool, Platform, Settings,
-    ports::{FeedSource, Store, Upkeep},
+    Dispatcher, Entropy, Feed, HashPool, Platform, Prices, Settings, SmsSettings,
+    ports::{
+        FeedSource, Store, Upkeep,
+        sms::{Carriers, Outbox},
+    },
 };
 use countersign_primitives::{ExposeSecret, HashCost};
+use countersign_sms_codes::{Countries, SendRules};
+use countersign_sms_text::{TextSettings, Texts};
+use countersign_spend_guard::SpendRules;
 use countersign_storage::{Settings as StorageSettings, Storage, TimeSource};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
-use crate::{Database, SeededEntropy, TestClock};
+use crate::{Database, FakeCarrier, SeededEntropy, TestClock};
 
 /// How a platform under test differs from one that is not.
 pub struct Options {
@@ -32,6 +38,10 @@ pub struct Options {
     pub tls: Option<TlsFiles>,
     /// The longest that a request may take.
     pub deadline: Duration,
+    /// Who carries messages. Platforms over one database share one.
+    pub carrier: FakeCarrier,
+    /// Carriers in place of that one.
+    pub carriers: Option<Arc<dyn Carriers>>,
     /// What the use cases have for a store: the database, or something that stands before it.
     pub store: fn(Arc<Storage>) -> Arc<dyn Store>,
     /// What the feed has for a source, likewise.
@@ -48,6 +58,8 @@ impl Default for Options {
             callers: Callers::AtTheirWord,
             tls: None,
             deadline: Duration::from_secs(60),
+            carrier: FakeCarrier::default(),
+            carriers: None,
             store: |storage| storage,
             feed: |storage| storage,
         }
@@ -62,7 +74,28 @@ pub fn cheap() -> Settings {
             passes: 1,
             lanes: 1,
         },
+        sms: Some(Arc::new(sms())),
         ..Settings::default()
+    }
+}
+
+/// The default settings of SMS, with the texts that come with the program.
+///
+/// # Panics
+/// When those texts are not right.
+pub fn sms() -> SmsSettings {
+    let texts = TextSettings {
+        fallback: "en".to_owned(),
+        brand: "Countersign".to_owned(),
+        domain: None,
+    };
+    SmsSettings {
+        rules: SendRules::default(),
+        countries: Countries::All,
+        subjects_per_number: 3,
+        spend: SpendRules::default(),
+        prices: Prices::default(),
+        texts: Texts::new(texts, Vec::new()).expect("texts"),
     }
 }
 
@@ -76,9 +109,12 @@ pub struct TestPlatform {
     pub pool: HashPool,
     /// The clock.
     pub clock: TestClock,
+    /// Who carries messages.
+    pub carrier: FakeCarrier,
     endpoint: String,
     stop: Option<oneshot::Sender<()>>,
     serving: JoinHandle<()>,
+    sending: JoinHandle<()>,
 }
 
 impl TestPlatform {
@@ -104,6 +140,11 @@ impl TestPlatform {
             Arc::clone(&entropy),
             pool.clone(),
         ));
+        let carriers = options.carriers;
+        let carriers = carriers.unwrap_or_else(|| Arc::new(options.carrier.clone()));
+        let outbox = Arc::clone(&storage) as Arc<dyn Outbox>;
+        let dispatcher = Arc::new(Dispatcher::new(Arc::clone(&platform), outbox, carriers));
+        let sending = tokio::spawn(dispatcher.run(std::future::pending()));
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let endpoint = format!("http://{}", listener.local_addr()?);
         let (stop, stopped) = oneshot::channel();
@@ -114,6 +155,7 @@ impl TestPlatform {
             entropy,
             health: Health::default(),
             metrics: None,
+            inbox: None,
             reflection: true,
             tls: options.tls.map(Tls::read).transpose()?.map(Arc::new),
             callers: options.callers,
@@ -134,9 +176,11 @@ impl TestPlatform {
             storage,
             pool,
             clock: clock.clone(),
+            carrier: options.carrier,
             endpoint,
             stop: Some(stop),
             serving,
+            sending,
         })
     }
 
@@ -159,6 +203,7 @@ impl TestPlatform {
             let _ = stop.send(());
         }
         let _ = (&mut self.serving).await;
+        self.sending.abort();
         self.storage.close().await;
     }
 }
@@ -166,6 +211,7 @@ impl TestPlatform {
 impl Drop for TestPlatform {
     fn drop(&mut self) {
         self.serving.abort();
+        self.sending.abort();
     }
 }
 

@@ -5,8 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use countersign_mfa::ports::{
     Applied, Change, LoadKey, Lock, Rows, Store, StoreError, StoredEvent,
+    sms::{SharedKey, SharedRows, StoredMessage},
 };
-use countersign_primitives::SubjectId;
+use countersign_primitives::{MessageId, SubjectId};
 use countersign_security_identifiers::Binding;
 
 /// Loads the same rows again and again, whoever they are asked for, and keeps the last change
@@ -55,6 +56,18 @@ impl Store for OneSubject {
     async fn lock(&self, _: &LoadKey) -> Result<(Rows, Box<dyn Lock>), StoreError> {
         let reason = "a guard that never misses needs no lock";
         Err(StoreError::Unavailable(reason.into()))
+    }
+
+    async fn shared(&self, _: &SubjectId, _: &SharedKey) -> Result<SharedRows, StoreError> {
+        Ok(SharedRows::default())
+    }
+
+    async fn message(
+        &self,
+        _: &SubjectId,
+        _: MessageId,
+    ) -> Result<Option<StoredMessage>, StoreError> {
+        Ok(None)
     }
 
     async fn bindings(&self, _: &SubjectId) -> Result<Vec<Binding>, StoreError> {

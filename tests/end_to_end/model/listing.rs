@@ -122,7 +122,9 @@ fn seen_of_wire(identifier: &v1::SecurityIdentifier) -> Result<Seen> {
         factor: match identifier.kind() {
             IdentifierKind::Totp => Factor::App,
             IdentifierKind::BackupCodes => Factor::Codes,
-            IdentifierKind::Unspecified => bail!("{identifier:?} is of no kind"),
+            IdentifierKind::Sms | IdentifierKind::Unspecified => {
+                bail!("{identifier:?} is of no kind here")
+            }
         },
         label: identifier.label.clone(),
         state: identifier.state(),

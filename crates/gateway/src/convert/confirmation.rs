@@ -1,8 +1,8 @@
 //! Confirmations.
 
 use countersign_mfa::{
-    AuthenticatorView, ConfirmationView, Created, DenialView, OptionView, PathView, StageView,
-    StateView, Submitted,
+    AuthenticatorView, ConfirmationView, Created, Delivery, DenialView, OptionView, PathView,
+    SentCode, StageView, StateView, Submitted,
 };
 use countersign_primitives::SubjectId;
 use countersign_proto::v1::{
@@ -75,6 +75,26 @@ pub(crate) fn to_wire(view: ConfirmationView, subject: &SubjectId) -> wire::Conf
         approve_time: view.approved_at.map(time_to_wire),
         redeem_time: view.redeemed_at.map(time_to_wire),
         purpose: purpose_to_wire(view.purpose).into(),
+        sent_code: view.sent.map(sent_to_wire),
+    }
+}
+
+/// A code that was sent.
+pub(crate) fn sent_to_wire(sent: SentCode) -> wire::SentCode {
+    let delivery = match sent.delivery {
+        Delivery::Queued => wire::DeliveryState::Queued,
+        Delivery::Sent => wire::DeliveryState::Sent,
+        Delivery::Delivered => wire::DeliveryState::Delivered,
+        Delivery::Failed => wire::DeliveryState::Failed,
+        Delivery::Unknown => wire::DeliveryState::Unknown,
+    };
+    wire::SentCode {
+        identifier_id: sent.identifier.to_string(),
+        masked_number: sent.masked_number,
+        expire_time: Some(time_to_wire(sent.expires_at)),
+        next_send_time: Some(time_to_wire(sent.next_send_at)),
+        sends_left: sent.sends_left.try_into().unwrap_or(i32::MAX),
+        delivery_state: delivery.into(),
     }
 }
 
@@ -92,7 +112,8 @@ fn stage_to_wire(stage: StageView) -> wire::Stage {
     }
 }
 
-fn option_to_wire(option: OptionView) -> wire::StageOption {
+/// One way to pass a stage.
+pub(crate) fn option_to_wire(option: OptionView) -> wire::StageOption {
     let authenticator = match option.authenticator {
         AuthenticatorView::Pin => Authenticator::Pin(wire::Pin {}),
         AuthenticatorView::Identifier { id, kind, label } => {
@@ -107,6 +128,7 @@ fn option_to_wire(option: OptionView) -> wire::StageOption {
         authenticator: Some(authenticator),
         usable: option.usable,
         usable_from: option.usable_from.map(time_to_wire),
+        masked_number: option.masked_number.unwrap_or_default(),
     }
 }
 

@@ -68,5 +68,11 @@ const fn kind_to_wire(kind: FactKind) -> wire::SecurityFactKind {
         FactKind::Imported => Wire::Imported,
         FactKind::Restored => Wire::Restored,
         FactKind::Erased => Wire::Erased,
+        FactKind::CodeRequested => Wire::CodeRequested,
+        FactKind::CodeSent => Wire::CodeSent,
+        FactKind::CodeDelivered => Wire::CodeDelivered,
+        FactKind::CodeNotDelivered => Wire::CodeNotDelivered,
+        FactKind::CodeDeliveryUnknown => Wire::CodeDeliveryUnknown,
+        FactKind::SendingPaused => Wire::SendingPaused,
     }
 }

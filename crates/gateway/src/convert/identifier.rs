@@ -37,6 +37,7 @@ impl Reader {
 pub(crate) const fn kind_to_wire(kind: Kind) -> wire::IdentifierKind {
     match kind {
         Kind::Totp => wire::IdentifierKind::Totp,
+        Kind::Sms => wire::IdentifierKind::Sms,
         Kind::BackupCodes => wire::IdentifierKind::BackupCodes,
     }
 }
@@ -69,6 +70,7 @@ pub(crate) fn to_wire(view: IdentifierView) -> wire::SecurityIdentifier {
         expire_time: view.expires_at.map(time_to_wire),
         usable_from: view.usable_from.map(time_to_wire),
         codes_left: view.codes_left.and_then(|left| left.try_into().ok()),
+        masked_number: view.masked_number.unwrap_or_default(),
     }
 }
 

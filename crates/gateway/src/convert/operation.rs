@@ -137,6 +137,15 @@ impl Reader {
                     purposes,
                 })
             }
+            Some(Change::EnableSms(change)) => {
+                let field = format!("{field}.enable_sms");
+                let purposes = self.purposes(&format!("{field}.purposes"), &change.purposes);
+                let id = format!("{field}.identifier_id");
+                Some(SettingsChange::EnableSms {
+                    identifier: self.identifier(&id, &change.identifier_id)?,
+                    purposes,
+                })
+            }
             Some(Change::EnableBackupCodes(wire::EnableBackupCodesChange {})) => {
                 Some(SettingsChange::EnableCodes)
             }

@@ -96,6 +96,8 @@ authorization!(
     identifier_service_set_purposes_request,
     pin_service_change_request,
     pin_service_set_request,
+    sms_service_confirm_enable_request,
+    sms_service_disable_request,
     totp_service_confirm_enable_request,
     totp_service_disable_request
 );

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign_mfa::{Create, Platform, Redeem, SubmitProof};
+use countersign_mfa::{Create, Platform, Redeem, SendCode, SubmitProof};
 use countersign_proto::v1::{
     self as wire, confirmation_service_server::ConfirmationService, operation::Operation as Wire,
 };
@@ -12,7 +12,7 @@ use crate::{
     caller,
     convert::{
         Reader,
-        confirmation::{created_to_wire, submitted_to_wire, to_wire},
+        confirmation::{created_to_wire, sent_to_wire, submitted_to_wire, to_wire},
     },
     status,
 };
@@ -72,6 +72,32 @@ impl ConfirmationService for Confirmations {
         let view = view.map_err(status::of_error)?;
         Ok(Response::new(wire::ConfirmationServiceGetResponse {
             confirmation: Some(to_wire(view, &subject)),
+        }))
+    }
+
+    async fn send_code(
+        &self,
+        request: Request<wire::ConfirmationServiceSendCodeRequest>,
+    ) -> Result<Response<wire::ConfirmationServiceSendCodeResponse>, Status> {
+        let caller = caller::of_request(&request)?;
+        let request = request.into_inner();
+        let mut reader = Reader::default();
+        let call = reader.call(caller, &request.subject_id, &request.request_id, &request);
+        let confirmation = reader.take("confirmation_id", request.confirmation_id.parse());
+        let identifier = match request.identifier_id.as_str() {
+            "" => Some(None),
+            id => reader.identifier("identifier_id", id).map(Some),
+        };
+        let (call, (confirmation, identifier)) =
+            reader.finish(call.zip(confirmation.zip(identifier)))?;
+        let send = SendCode {
+            confirmation,
+            identifier,
+        };
+        let sent = self.0.send_code(&call, &send).await;
+        let sent = sent.map_err(status::of_error)?;
+        Ok(Response::new(wire::ConfirmationServiceSendCodeResponse {
+            sent_code: Some(sent_to_wire(sent)),
         }))
     }
 

@@ -14,7 +14,7 @@ fn file() -> String {
 fn a_generated_file_has_one_key_for_each_use() {
     let keyring = parse_file(&file()).unwrap();
     let uses: Vec<&str> = keyring.checks().iter().map(|check| check.usage).collect();
-    assert_eq!(uses, ["seal", "request-mac", "page-token"]);
+    assert_eq!(uses, ["seal", "request-mac", "page-token", "number-index"]);
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn a_broken_file_is_refused_with_the_entry_named() {
             text.replace("use = \"page-token\"", "use = \"seal\""),
             "`page-token`",
         ),
-        (format!("{text}\ncolour = 1"), "line 21"),
+        (format!("{text}\ncolour = 1"), "line 26"),
         (text.replace("format = 1", ""), "line 1"),
     ];
     for (broken, expected) in cases {
@@ -51,7 +51,7 @@ fn a_broken_file_is_refused_with_the_entry_named() {
     }
     let second = text[text.find("[[key]]").unwrap()..].to_owned();
     let error = parse_file(&format!("{text}\n{second}")).unwrap_err();
-    assert_eq!(error, KeyFileError::Twice { number: 4 });
+    assert_eq!(error, KeyFileError::Twice { number: 5 });
 }
 
 #[test]

@@ -29,11 +29,12 @@ pub(crate) fn scrub(facts: &str) -> String {
     format!("[{}]", kept.join(","))
 }
 
-/// An operation's digest is no secret: whoever guesses account, amount and destination can tell.
-fn without_digest(fact: &str) -> String {
+/// The fact without one of its fields. An operation's digest, for one, is no secret: whoever guesses
+/// account, amount and destination can tell.
+fn without(fact: &str, field: &str) -> String {
     match serde_json::from_str::<Value>(fact) {
-        Ok(Value::Object(mut fields)) if fields.contains_key("digest") => {
-            fields.remove("digest");
+        Ok(Value::Object(mut fields)) if fields.contains_key(field) => {
+            fields.remove(field);
             Value::Object(fields).to_string()
         }
         _ => fact.to_owned(),
@@ -45,7 +46,9 @@ fn scrubbed(fact: &str) -> Option<Cow<'_, str>> {
     match named.fact.as_str() {
         "ASKED_FROM" => None,
         "BY_OPERATOR" => Some(BY_OPERATOR.into()),
-        "CONFIRMATION_CREATED" => Some(without_digest(fact).into()),
+        "CONFIRMATION_CREATED" => Some(without(fact, "digest").into()),
+        // It is a part of a number.
+        "PREFIX_CLOSED" => Some(without(fact, "prefix").into()),
         _ => Some(fact.into()),
     }
 }

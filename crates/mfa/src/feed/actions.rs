@@ -37,6 +37,7 @@ impl Action {
             | FactKind::LostAccess => &[NotifySubject, EndSessions],
             FactKind::Erased => &[EndSessions],
             FactKind::OperationMismatch | FactKind::RedeemRefused => &[NotifySubject, Investigate],
+            FactKind::SendingPaused => &[Investigate],
             FactKind::ConfirmationCreated
             | FactKind::NotRequired
             | FactKind::EnrolmentRequired
@@ -51,6 +52,11 @@ impl Action {
             | FactKind::EnrolmentBegun
             | FactKind::Renamed
             | FactKind::CodesMade
+            | FactKind::CodeRequested
+            | FactKind::CodeSent
+            | FactKind::CodeDelivered
+            | FactKind::CodeNotDelivered
+            | FactKind::CodeDeliveryUnknown
             | FactKind::ByOperator => &[],
         }
     }

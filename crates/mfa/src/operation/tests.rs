@@ -137,3 +137,21 @@ fn settings_changes_bind_their_parameters() {
         assert!(!digests[..position].contains(digest), "{position}");
     }
 }
+
+#[test]
+fn an_amount_is_read_as_it_is() {
+    for (units, nanos, text) in [
+        (1000, 0, "1000"),
+        (1000, 500_000_000, "1000.50"),
+        (0, 1_000, "0.000001"),
+        (i64::MAX, 999_999_999, "9223372036854775807.999999999"),
+    ] {
+        let currency = "USDT".to_owned();
+        let money = Money {
+            currency,
+            units,
+            nanos,
+        };
+        assert_eq!(money.text(), text);
+    }
+}

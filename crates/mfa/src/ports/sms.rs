@@ -156,6 +156,8 @@ pub struct Claimed {
     pub subject: SubjectId,
     /// Its id.
     pub id: MessageId,
+    /// The identifier whose number it goes to.
+    pub identifier: IdentifierId,
     /// The present instant, by the clock that decisions are made with.
     pub now: Timestamp,
     /// When it was queued.
@@ -190,6 +192,8 @@ pub struct StoredMessage {
     pub subject: SubjectId,
     /// Its id.
     pub id: MessageId,
+    /// The identifier whose number it goes to.
+    pub identifier: IdentifierId,
     /// Where it is.
     pub state: MessageState,
     /// The carrier that it was given to last.
@@ -223,13 +227,6 @@ pub trait Outbox: Send + Sync {
 
     /// Gives a message back, to be sent later. False where it is not this claim's any more.
     async fn requeue(&self, claimed: &Claimed, requeue: &Requeue) -> Result<bool, StoreError>;
-
-    /// A message of a subject.
-    async fn message(
-        &self,
-        subject: &SubjectId,
-        id: MessageId,
-    ) -> Result<Option<StoredMessage>, StoreError>;
 
     /// The message that a provider calls so.
     async fn sent_as(

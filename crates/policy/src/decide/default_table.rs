@@ -95,6 +95,7 @@ impl Row {
         };
         let model = match words {
             "app" => Model::App,
+            "number" => Model::Number,
             "codes" => Model::Codes(10),
             "last code" => Model::Codes(1),
             "spent codes" => Model::Codes(0),
@@ -154,6 +155,7 @@ fn said(ruling: Ruling, names: &[&str]) -> String {
         Ruling::EnrolmentRequired(missing) => {
             let word = |kind: &Kind| match kind {
                 Kind::Totp => "app",
+                Kind::Sms => "number",
                 Kind::BackupCodes => "codes",
             };
             let mut parts = Vec::new();
@@ -228,6 +230,8 @@ fn the_table_has_every_combination_of_an_app_and_codes_once() {
                 ("nothing", "nothing"),
                 ("app", "nothing"),
                 ("app", "app"),
+                ("number", "nothing"),
+                ("number", "number"),
                 ("codes", "nothing"),
                 ("codes", "codes"),
                 ("app, codes", "nothing"),

@@ -60,7 +60,7 @@ fn settings_rule() -> impl Strategy<Value = String> {
 fn policy() -> impl Strategy<Value = Policy> {
     let rules = (rule("a"), rule("b"), settings_rule());
     rules.prop_filter_map("unreachable", |(a, b, settings)| {
-        let head = "version = 1\nstrength = ['totp', 'backup-codes']";
+        let head = "version = 1\nstrength = ['totp', 'sms', 'backup-codes']";
         let policy = Policy::parse(&format!("{head}\n{a}{b}{settings}"));
         if let Err(error) = &policy {
             assert!(error.message.contains("never reached"), "{error}");

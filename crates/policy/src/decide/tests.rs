@@ -14,7 +14,7 @@ const PIN: AuthenticatorRef = AuthenticatorRef::Pin;
 const SOUND: Option<Condition> = Some(Condition::Sound);
 
 fn policy(rules: &str) -> Policy {
-    let head = "version = 1\nstrength = ['totp', 'backup-codes']";
+    let head = "version = 1\nstrength = ['totp', 'sms', 'backup-codes']";
     Policy::parse(&format!("{head}\n{rules}")).unwrap()
 }
 

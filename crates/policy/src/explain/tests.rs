@@ -3,7 +3,7 @@
 use crate::{DEFAULT_POLICY, Policy};
 
 fn explained(rules: &str) -> Vec<String> {
-    let head = "version = 1\nstrength = ['totp', 'backup-codes']";
+    let head = "version = 1\nstrength = ['totp', 'sms', 'backup-codes']";
     Policy::parse(&format!("{head}\n{rules}"))
         .unwrap()
         .explain()
@@ -47,7 +47,7 @@ fn conditions_stand_in_the_sentence() {
         name = 'support'
         operations = ['custom:change-address', 'login']
         callers = ['desk', 'portal']
-        stages = [['totp', 'backup-codes'], ['pin']]
+        stages = [['totp', 'sms', 'backup-codes'], ['pin']]
         when_off = 'allow'
         [[rules]]
         name = 'settings'

@@ -7,7 +7,7 @@ use crate::{
     policy::{Asked, Matched, Names, WhenNone, WhenOff},
 };
 
-const HEAD: &str = "version = 1\nstrength = ['totp', 'backup-codes']\n";
+const HEAD: &str = "version = 1\nstrength = ['totp', 'sms', 'backup-codes']\n";
 /// A rule to which conditions can be added.
 const LOGINS: &str = "[[rules]]\nname = 'logins'\noperations = ['login']\nstages = [['any']]\n";
 
@@ -53,7 +53,7 @@ fn the_built_in_policy_is_the_one_of_the_default_text() {
 #[test]
 fn what_is_not_said_of_a_rule_is_the_safe_choice() {
     let policy = Policy::parse(&format!("{HEAD}{LOGINS}")).unwrap();
-    assert_eq!(policy.strength, [Kind::Totp, Kind::BackupCodes]);
+    assert_eq!(policy.strength, [Kind::Totp, Kind::Sms, Kind::BackupCodes]);
     let [rule] = &policy.rules[..] else {
         panic!("{policy:?}");
     };
@@ -114,7 +114,7 @@ fn the_mark_that_some_editors_write_is_no_part_of_the_text() {
 fn another_version_is_refused_before_anything_else() {
     let hint = "a policy needs `version`: a policy begins with `version = 1`";
     refused("»", hint);
-    refused("»strength = ['totp', 'backup-codes']", hint);
+    refused("»strength = ['totp', 'sms', 'backup-codes']", hint);
     refused(
         "holds = 1\nversion = »2",
         "`version` is 2, and this program knows version 1 only",
@@ -141,7 +141,7 @@ fn an_unknown_key_is_refused_with_those_there_are() {
 
 #[test]
 fn strength_lists_every_kind_once_and_backup_codes_last() {
-    let hint = "it lists every kind once, the strongest first: totp, backup-codes";
+    let hint = "it lists every kind once, the strongest first: totp, sms, backup-codes";
     let refused = |strength: &str, message: &str| {
         refused(
             &format!("version = 1\nstrength = {strength}\n{LOGINS}"),
@@ -154,20 +154,20 @@ fn strength_lists_every_kind_once_and_backup_codes_last() {
         "`strength` must be a list of kinds, and is a text",
     );
     refused(
-        "»['totp']",
+        "»['totp', 'sms']",
         &format!("`strength` leaves out \"backup-codes\": {hint}"),
     );
     refused("['totp', »'totp']", "\"totp\" stands in this list twice");
     refused(
         "['totp', »'fax']",
-        "unknown kind \"fax\": it must be one of totp, backup-codes",
+        "unknown kind \"fax\": it must be one of totp, sms, backup-codes",
     );
     refused(
         "['totp', »3]",
         "a kind must be a text in quotes, and is a number",
     );
     refused(
-        "[»'backup-codes', 'totp']",
+        "[»'backup-codes', 'totp', 'sms']",
         "\"backup-codes\" must come last: each is a code less for an emergency",
     );
     super::tests::refused(
@@ -353,7 +353,7 @@ fn stages_that_nothing_or_one_proof_would_pass_are_refused() {
     );
     refused_stages(
         "[['totp', »'fax']]",
-        "unknown kind \"fax\": it must be one of totp, backup-codes, any, pin",
+        "unknown kind \"fax\": it must be one of totp, sms, backup-codes, any, pin",
     );
     refused_stages(
         "[[»1979-05-27]]",

@@ -86,6 +86,10 @@ pub struct StageOption {
     /// for the next code instead of spending an attempt. Absent when a code can be accepted now.
     #[prost(message, optional, tag = "4")]
     pub usable_from: ::core::option::Option<::prost_types::Timestamp>,
+    /// Of a phone number: all of it hidden but the country code and the last four digits, such as
+    /// "+7 ••• ••• 12 34". A code has to be sent first: ConfirmationService.SendCode.
+    #[prost(string, tag = "5")]
+    pub masked_number: ::prost::alloc::string::String,
     /// Whose proof it takes.
     #[prost(oneof = "stage_option::Authenticator", tags = "1, 2")]
     pub authenticator: ::core::option::Option<stage_option::Authenticator>,
@@ -102,6 +106,29 @@ pub mod stage_option {
         #[prost(message, tag = "2")]
         Identifier(super::IdentifierRef),
     }
+}
+/// A code that was sent, or waits to be.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SentCode {
+    /// Whose number it goes to: a UUID.
+    #[prost(string, tag = "1")]
+    pub identifier_id: ::prost::alloc::string::String,
+    /// The number, all of it hidden but the country code and the last four digits.
+    #[prost(string, tag = "2")]
+    pub masked_number: ::prost::alloc::string::String,
+    /// When the code dies: after 5 minutes, or with its confirmation or enrolment.
+    #[prost(message, optional, tag = "3")]
+    pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// From when the next message to this number may be asked for, whatever it is for: 30 seconds after
+    /// the first, and after each further one twice as long.
+    #[prost(message, optional, tag = "4")]
+    pub next_send_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// How many more messages this confirmation or enrolment may take.
+    #[prost(int32, tag = "5")]
+    pub sends_left: i32,
+    /// Where the message is. ConfirmationService.Get tells it as it is; elsewhere it is QUEUED.
+    #[prost(enumeration = "DeliveryState", tag = "6")]
+    pub delivery_state: i32,
 }
 /// Names an identifier for a person to pick.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -164,13 +191,15 @@ impl Purpose {
         }
     }
 }
-/// A kind of security identifier. The numbers 1 (SMS), 4 (e-mail) and 5 (passkey) are kept for the
-/// kinds to come: a caller must bear a number that it does not know.
+/// A kind of security identifier. The numbers 4 (e-mail) and 5 (passkey) are kept for the kinds to
+/// come: a caller must bear a number that it does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum IdentifierKind {
     /// Not given.
     Unspecified = 0,
+    /// A phone number that codes are sent to by SMS.
+    Sms = 1,
     /// An authenticator app (RFC 6238).
     Totp = 2,
     /// Backup codes: a printed list, of which each code is used once. A subject has one set of them.
@@ -184,6 +213,7 @@ impl IdentifierKind {
     pub fn as_str_name(&self) -> &'static str {
         match self {
             Self::Unspecified => "IDENTIFIER_KIND_UNSPECIFIED",
+            Self::Sms => "IDENTIFIER_KIND_SMS",
             Self::Totp => "IDENTIFIER_KIND_TOTP",
             Self::BackupCodes => "IDENTIFIER_KIND_BACKUP_CODES",
         }
@@ -192,8 +222,55 @@ impl IdentifierKind {
     pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
         match value {
             "IDENTIFIER_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "IDENTIFIER_KIND_SMS" => Some(Self::Sms),
             "IDENTIFIER_KIND_TOTP" => Some(Self::Totp),
             "IDENTIFIER_KIND_BACKUP_CODES" => Some(Self::BackupCodes),
+            _ => None,
+        }
+    }
+}
+/// Where a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum DeliveryState {
+    /// Not given.
+    Unspecified = 0,
+    /// It waits to be sent.
+    Queued = 1,
+    /// A carrier has it.
+    Sent = 2,
+    /// It arrived.
+    Delivered = 3,
+    /// It will not arrive: offer another identifier, or to send it again.
+    Failed = 4,
+    /// Whether a carrier has it is not known. It is not sent again by itself; the person may ask for
+    /// another message, which has the same code.
+    Unknown = 5,
+}
+impl DeliveryState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "DELIVERY_STATE_UNSPECIFIED",
+            Self::Queued => "DELIVERY_STATE_QUEUED",
+            Self::Sent => "DELIVERY_STATE_SENT",
+            Self::Delivered => "DELIVERY_STATE_DELIVERED",
+            Self::Failed => "DELIVERY_STATE_FAILED",
+            Self::Unknown => "DELIVERY_STATE_UNKNOWN",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "DELIVERY_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "DELIVERY_STATE_QUEUED" => Some(Self::Queued),
+            "DELIVERY_STATE_SENT" => Some(Self::Sent),
+            "DELIVERY_STATE_DELIVERED" => Some(Self::Delivered),
+            "DELIVERY_STATE_FAILED" => Some(Self::Failed),
+            "DELIVERY_STATE_UNKNOWN" => Some(Self::Unknown),
             _ => None,
         }
     }
@@ -293,6 +370,9 @@ pub struct SecurityIdentifier {
     /// disabling the codes and for making more.
     #[prost(int32, optional, tag = "12")]
     pub codes_left: ::core::option::Option<i32>,
+    /// Of a phone number: all of it hidden but the country code and the last four digits.
+    #[prost(string, tag = "13")]
+    pub masked_number: ::prost::alloc::string::String,
 }
 /// The PIN of a subject: never an identifier.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1280,6 +1360,9 @@ pub struct Confirmation {
     /// The purpose whose switches and throttles apply.
     #[prost(enumeration = "Purpose", tag = "11")]
     pub purpose: i32,
+    /// The newest code that was sent for it, while it is pending and until that code is used.
+    #[prost(message, optional, tag = "12")]
+    pub sent_code: ::core::option::Option<SentCode>,
 }
 /// The state of a confirmation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -1406,7 +1489,7 @@ pub struct CustomOperation {
 pub struct SettingsChange {
     /// The change. Numbers up to 20 are kept for the identifiers to come. Making more backup codes is
     /// not among them: the code that proves it is held by the new list, so its method takes proofs only.
-    #[prost(oneof = "settings_change::Change", tags = "2, 3, 5, 6, 7, 8")]
+    #[prost(oneof = "settings_change::Change", tags = "2, 1, 3, 5, 6, 7, 8")]
     pub change: ::core::option::Option<settings_change::Change>,
 }
 /// Nested message and enum types in `SettingsChange`.
@@ -1418,6 +1501,9 @@ pub mod settings_change {
         /// Finish the enrolment of an authenticator app.
         #[prost(message, tag = "2")]
         EnableTotp(super::EnableTotpChange),
+        /// Finish the enrolment of a phone number.
+        #[prost(message, tag = "1")]
+        EnableSms(super::EnableSmsChange),
         /// Enrol backup codes: make their first list.
         #[prost(message, tag = "3")]
         EnableBackupCodes(super::EnableBackupCodesChange),
@@ -1438,6 +1524,16 @@ pub mod settings_change {
 /// Finish the enrolment of an authenticator app.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct EnableTotpChange {
+    /// The identifier whose enrolment has begun: a UUID.
+    #[prost(string, tag = "1")]
+    pub identifier_id: ::prost::alloc::string::String,
+    /// What it is switched on for in the same commit.
+    #[prost(enumeration = "Purpose", repeated, tag = "2")]
+    pub purposes: ::prost::alloc::vec::Vec<i32>,
+}
+/// Finish the enrolment of a phone number.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EnableSmsChange {
     /// The identifier whose enrolment has begun: a UUID.
     #[prost(string, tag = "1")]
     pub identifier_id: ::prost::alloc::string::String,
@@ -1554,6 +1650,31 @@ pub struct ConfirmationServiceGetResponse {
     /// The confirmation.
     #[prost(message, optional, tag = "1")]
     pub confirmation: ::core::option::Option<Confirmation>,
+}
+/// Asks for a code to be sent.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ConfirmationServiceSendCodeRequest {
+    /// The subject: the host system's opaque id, 1 to 128 bytes without control characters.
+    #[prost(string, tag = "1")]
+    pub subject_id: ::prost::alloc::string::String,
+    /// Makes a repetition of this request harmless: a UUID that the caller chose (AIP-155). The same id
+    /// with the same body gives the same answer for 24 hours and has one effect; with another body it is
+    /// INVALID_ARGUMENT / REQUEST_ID_REUSED. Without one, a repetition is another request.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+    /// The confirmation: a UUID.
+    #[prost(string, tag = "3")]
+    pub confirmation_id: ::prost::alloc::string::String,
+    /// Whose number: a UUID. May be empty where only one of the stage at hand would do.
+    #[prost(string, tag = "4")]
+    pub identifier_id: ::prost::alloc::string::String,
+}
+/// A code that is sent.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ConfirmationServiceSendCodeResponse {
+    /// The code.
+    #[prost(message, optional, tag = "1")]
+    pub sent_code: ::core::option::Option<SentCode>,
 }
 /// Proofs for a confirmation.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1799,6 +1920,37 @@ pub mod confirmation_service_client {
                 .insert(GrpcMethod::new("countersign.v1.ConfirmationService", "Get"));
             self.inner.unary(req, path, codec).await
         }
+        /// Sends a code by SMS for the stage at hand. While it lives, a code that is sent again is the same;
+        /// within a confirmation only the newest counts. Codes of other confirmations are wrong here, and
+        /// asking for a code resets no counter. FAILED_PRECONDITION / NOTHING_TO_SEND, WHICH_NUMBER,
+        /// SMS_UNAVAILABLE, TEMPORARILY_LOCKED, CONFIRMATION_NOT_PENDING, CONFIRMATION_EXPIRED;
+        /// RESOURCE_EXHAUSTED / SEND_TOO_SOON, TOO_MANY_SENDS, SEND_LIMIT_REACHED.
+        pub async fn send_code(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ConfirmationServiceSendCodeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ConfirmationServiceSendCodeResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/countersign.v1.ConfirmationService/SendCode",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("countersign.v1.ConfirmationService", "SendCode"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Checks proofs. A wrong proof is an answer, not an error. FAILED_PRECONDITION where the
         /// confirmation is not pending (CONFIRMATION_NOT_PENDING, CONFIRMATION_EXPIRED) or the proofs are
         /// for a later stage (WRONG_STAGE).
@@ -1913,6 +2065,18 @@ pub mod confirmation_service_server {
             request: tonic::Request<super::ConfirmationServiceGetRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ConfirmationServiceGetResponse>,
+            tonic::Status,
+        >;
+        /// Sends a code by SMS for the stage at hand. While it lives, a code that is sent again is the same;
+        /// within a confirmation only the newest counts. Codes of other confirmations are wrong here, and
+        /// asking for a code resets no counter. FAILED_PRECONDITION / NOTHING_TO_SEND, WHICH_NUMBER,
+        /// SMS_UNAVAILABLE, TEMPORARILY_LOCKED, CONFIRMATION_NOT_PENDING, CONFIRMATION_EXPIRED;
+        /// RESOURCE_EXHAUSTED / SEND_TOO_SOON, TOO_MANY_SENDS, SEND_LIMIT_REACHED.
+        async fn send_code(
+            &self,
+            request: tonic::Request<super::ConfirmationServiceSendCodeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ConfirmationServiceSendCodeResponse>,
             tonic::Status,
         >;
         /// Checks proofs. A wrong proof is an answer, not an error. FAILED_PRECONDITION where the
@@ -2118,6 +2282,54 @@ pub mod confirmation_service_server {
                     };
                     Box::pin(fut)
                 }
+                "/countersign.v1.ConfirmationService/SendCode" => {
+                    #[allow(non_camel_case_types)]
+                    struct SendCodeSvc<T: ConfirmationService>(pub Arc<T>);
+                    impl<
+                        T: ConfirmationService,
+                    > tonic::server::UnaryService<
+                        super::ConfirmationServiceSendCodeRequest,
+                    > for SendCodeSvc<T> {
+                        type Response = super::ConfirmationServiceSendCodeResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                super::ConfirmationServiceSendCodeRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ConfirmationService>::send_code(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SendCodeSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 "/countersign.v1.ConfirmationService/SubmitProof" => {
                     #[allow(non_camel_case_types)]
                     struct SubmitProofSvc<T: ConfirmationService>(pub Arc<T>);
@@ -2303,6 +2515,348 @@ pub mod confirmation_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// Asks for messages.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DevServiceListInboxRequest {
+    /// Only those to this number, as it was typed or with the country code alone; all where it is empty.
+    #[prost(string, tag = "1")]
+    pub phone_number: ::prost::alloc::string::String,
+}
+/// Messages.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DevServiceListInboxResponse {
+    /// The messages, the latest first.
+    #[prost(message, repeated, tag = "1")]
+    pub messages: ::prost::alloc::vec::Vec<InboxMessage>,
+}
+/// A message that would have been sent.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct InboxMessage {
+    /// Its id: a UUID.
+    #[prost(string, tag = "1")]
+    pub message_id: ::prost::alloc::string::String,
+    /// The number: + and its digits.
+    #[prost(string, tag = "2")]
+    pub phone_number: ::prost::alloc::string::String,
+    /// The whole text, code included.
+    #[prost(string, tag = "3")]
+    pub text: ::prost::alloc::string::String,
+    /// When it came.
+    #[prost(message, optional, tag = "4")]
+    pub time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Generated client implementations.
+pub mod dev_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// What only `countersign dev` serves: no other server has it, whatever its table of callers says.
+    #[derive(Debug, Clone)]
+    pub struct DevServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl DevServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> DevServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> DevServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            DevServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// The messages that would have been sent by SMS, the latest first: the last 100 of this process.
+        pub async fn list_inbox(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DevServiceListInboxRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DevServiceListInboxResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/countersign.v1.DevService/ListInbox",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("countersign.v1.DevService", "ListInbox"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod dev_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with DevServiceServer.
+    #[async_trait]
+    pub trait DevService: std::marker::Send + std::marker::Sync + 'static {
+        /// The messages that would have been sent by SMS, the latest first: the last 100 of this process.
+        async fn list_inbox(
+            &self,
+            request: tonic::Request<super::DevServiceListInboxRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DevServiceListInboxResponse>,
+            tonic::Status,
+        >;
+    }
+    /// What only `countersign dev` serves: no other server has it, whatever its table of callers says.
+    #[derive(Debug)]
+    pub struct DevServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> DevServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for DevServiceServer<T>
+    where
+        T: DevService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/countersign.v1.DevService/ListInbox" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListInboxSvc<T: DevService>(pub Arc<T>);
+                    impl<
+                        T: DevService,
+                    > tonic::server::UnaryService<super::DevServiceListInboxRequest>
+                    for ListInboxSvc<T> {
+                        type Response = super::DevServiceListInboxResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DevServiceListInboxRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DevService>::list_inbox(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListInboxSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for DevServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "countersign.v1.DevService";
+    impl<T> tonic::server::NamedService for DevServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// What would do in place of a code that is not sent, among the details of RESOURCE_EXHAUSTED /
+/// SEND_LIMIT_REACHED.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SendRefused {
+    /// Other identifiers that would pass the stage at hand.
+    #[prost(message, repeated, tag = "1")]
+    pub other_options: ::prost::alloc::vec::Vec<StageOption>,
+}
 /// What would do, among the details of FAILED_PRECONDITION / STEP_UP_REQUIRED.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct StepUpRequired {
@@ -2408,6 +2962,28 @@ pub enum ErrorReason {
     TooManyWatchers = 41,
     /// UNAVAILABLE: the gateway stops. Go on with the last token, at another one; RetryInfo.
     ServerStopping = 42,
+    /// FAILED_PRECONDITION: the server has no provider for SMS.
+    SmsUnavailable = 43,
+    /// FAILED_PRECONDITION: the subject has an identifier with this number.
+    NumberEnrolled = 44,
+    /// FAILED_PRECONDITION: as many subjects use the number as may: 3.
+    NumberInUse = 45,
+    /// FAILED_PRECONDITION: no code can be sent for the stage at hand, or not to this identifier: it is no
+    /// phone number, its stage is passed or has not come, or it is not enabled any more.
+    NothingToSend = 46,
+    /// FAILED_PRECONDITION: several numbers would do at the stage at hand; identifier_id must name one.
+    WhichNumber = 47,
+    /// FAILED_PRECONDITION: a proof is by a phone number, whose codes are sent for a confirmation. Create
+    /// one for the settings change, and name it in place of the proofs.
+    ProofNeedsConfirmation = 48,
+    /// RESOURCE_EXHAUSTED: the message before was sent to this number too short a while ago; RetryInfo.
+    SendTooSoon = 49,
+    /// RESOURCE_EXHAUSTED: as many messages were sent for this confirmation or enrolment as may be: 4.
+    TooManySends = 50,
+    /// RESOURCE_EXHAUSTED: a limit on what is sent is reached. QuotaFailure names it: `subject-hour` and
+    /// `subject-day` are the subject's own share; all others are shared, and then SendRefused lists what
+    /// would do in place of the code. RetryInfo.
+    SendLimitReached = 51,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -2457,6 +3033,15 @@ impl ErrorReason {
             Self::FeedRestarted => "ERROR_REASON_FEED_RESTARTED",
             Self::TooManyWatchers => "ERROR_REASON_TOO_MANY_WATCHERS",
             Self::ServerStopping => "ERROR_REASON_SERVER_STOPPING",
+            Self::SmsUnavailable => "ERROR_REASON_SMS_UNAVAILABLE",
+            Self::NumberEnrolled => "ERROR_REASON_NUMBER_ENROLLED",
+            Self::NumberInUse => "ERROR_REASON_NUMBER_IN_USE",
+            Self::NothingToSend => "ERROR_REASON_NOTHING_TO_SEND",
+            Self::WhichNumber => "ERROR_REASON_WHICH_NUMBER",
+            Self::ProofNeedsConfirmation => "ERROR_REASON_PROOF_NEEDS_CONFIRMATION",
+            Self::SendTooSoon => "ERROR_REASON_SEND_TOO_SOON",
+            Self::TooManySends => "ERROR_REASON_TOO_MANY_SENDS",
+            Self::SendLimitReached => "ERROR_REASON_SEND_LIMIT_REACHED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -2507,6 +3092,15 @@ impl ErrorReason {
             "ERROR_REASON_FEED_RESTARTED" => Some(Self::FeedRestarted),
             "ERROR_REASON_TOO_MANY_WATCHERS" => Some(Self::TooManyWatchers),
             "ERROR_REASON_SERVER_STOPPING" => Some(Self::ServerStopping),
+            "ERROR_REASON_SMS_UNAVAILABLE" => Some(Self::SmsUnavailable),
+            "ERROR_REASON_NUMBER_ENROLLED" => Some(Self::NumberEnrolled),
+            "ERROR_REASON_NUMBER_IN_USE" => Some(Self::NumberInUse),
+            "ERROR_REASON_NOTHING_TO_SEND" => Some(Self::NothingToSend),
+            "ERROR_REASON_WHICH_NUMBER" => Some(Self::WhichNumber),
+            "ERROR_REASON_PROOF_NEEDS_CONFIRMATION" => Some(Self::ProofNeedsConfirmation),
+            "ERROR_REASON_SEND_TOO_SOON" => Some(Self::SendTooSoon),
+            "ERROR_REASON_TOO_MANY_SENDS" => Some(Self::TooManySends),
+            "ERROR_REASON_SEND_LIMIT_REACHED" => Some(Self::SendLimitReached),
             _ => None,
         }
     }
@@ -2631,6 +3225,19 @@ pub enum SecurityFactKind {
     Restored = 33,
     /// The subject's secrets and personal data were erased.
     Erased = 34,
+    /// A code is to be sent.
+    CodeRequested = 35,
+    /// A carrier has the message with a code.
+    CodeSent = 36,
+    /// The message with a code arrived.
+    CodeDelivered = 37,
+    /// The message with a code will not arrive.
+    CodeNotDelivered = 38,
+    /// Whether a carrier has the message with a code is not known; it is not sent again by itself.
+    CodeDeliveryUnknown = 39,
+    /// Too few codes sent to numbers of one prefix were typed: none is sent to them for a while. Look into
+    /// it: somebody may earn by each message.
+    SendingPaused = 40,
 }
 impl SecurityFactKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -2674,6 +3281,12 @@ impl SecurityFactKind {
             Self::Imported => "SECURITY_FACT_KIND_IMPORTED",
             Self::Restored => "SECURITY_FACT_KIND_RESTORED",
             Self::Erased => "SECURITY_FACT_KIND_ERASED",
+            Self::CodeRequested => "SECURITY_FACT_KIND_CODE_REQUESTED",
+            Self::CodeSent => "SECURITY_FACT_KIND_CODE_SENT",
+            Self::CodeDelivered => "SECURITY_FACT_KIND_CODE_DELIVERED",
+            Self::CodeNotDelivered => "SECURITY_FACT_KIND_CODE_NOT_DELIVERED",
+            Self::CodeDeliveryUnknown => "SECURITY_FACT_KIND_CODE_DELIVERY_UNKNOWN",
+            Self::SendingPaused => "SECURITY_FACT_KIND_SENDING_PAUSED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -2716,6 +3329,12 @@ impl SecurityFactKind {
             "SECURITY_FACT_KIND_IMPORTED" => Some(Self::Imported),
             "SECURITY_FACT_KIND_RESTORED" => Some(Self::Restored),
             "SECURITY_FACT_KIND_ERASED" => Some(Self::Erased),
+            "SECURITY_FACT_KIND_CODE_REQUESTED" => Some(Self::CodeRequested),
+            "SECURITY_FACT_KIND_CODE_SENT" => Some(Self::CodeSent),
+            "SECURITY_FACT_KIND_CODE_DELIVERED" => Some(Self::CodeDelivered),
+            "SECURITY_FACT_KIND_CODE_NOT_DELIVERED" => Some(Self::CodeNotDelivered),
+            "SECURITY_FACT_KIND_CODE_DELIVERY_UNKNOWN" => Some(Self::CodeDeliveryUnknown),
+            "SECURITY_FACT_KIND_SENDING_PAUSED" => Some(Self::SendingPaused),
             _ => None,
         }
     }
@@ -4404,6 +5023,652 @@ pub mod pin_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "countersign.v1.PinService";
     impl<T> tonic::server::NamedService for PinServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Begins to enrol a number.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct SmsServiceBeginEnableRequest {
+    /// The subject: the host system's opaque id, 1 to 128 bytes without control characters.
+    #[prost(string, tag = "1")]
+    pub subject_id: ::prost::alloc::string::String,
+    /// Makes a repetition of this request harmless: a UUID that the caller chose (AIP-155). The same id
+    /// with the same body gives the same answer for 24 hours and has one effect; with another body it is
+    /// INVALID_ARGUMENT / REQUEST_ID_REUSED. Without one, a repetition is another request.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+    /// What the person calls the phone: at most 64 bytes; "SMS" where it is empty, with a number from the
+    /// second one on.
+    #[prost(string, tag = "3")]
+    pub label: ::prost::alloc::string::String,
+    /// The number with its country code, as it was typed: +79123456789. Spaces, dashes and brackets are
+    /// ignored. Only mobile numbers of countries that the operator sends to are taken.
+    #[prost(string, tag = "4")]
+    pub phone_number: ::prost::alloc::string::String,
+    /// The language of its messages (BCP 47), such as ru or en-GB; the server's fallback where it is empty
+    /// or where there are no texts in it.
+    #[prost(string, tag = "5")]
+    pub locale: ::prost::alloc::string::String,
+    /// A word that the person chose, which stands first in each message, so that a message of somebody
+    /// else's is known: 1 to 20 letters, digits (at most 3) and spaces. None where it is empty.
+    #[prost(string, tag = "6")]
+    pub word: ::prost::alloc::string::String,
+}
+/// An enrolment that has begun, and the code that is sent for it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SmsServiceBeginEnableResponse {
+    /// The new identifier: a UUID.
+    #[prost(string, tag = "1")]
+    pub identifier_id: ::prost::alloc::string::String,
+    /// The code that is sent.
+    #[prost(message, optional, tag = "2")]
+    pub sent_code: ::core::option::Option<SentCode>,
+    /// When the enrolment lapses: 10 minutes after it was begun first.
+    #[prost(message, optional, tag = "3")]
+    pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Ends an enrolment.
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct SmsServiceConfirmEnableRequest {
+    /// The subject: the host system's opaque id, 1 to 128 bytes without control characters.
+    #[prost(string, tag = "1")]
+    pub subject_id: ::prost::alloc::string::String,
+    /// Makes a repetition of this request harmless: a UUID that the caller chose (AIP-155). The same id
+    /// with the same body gives the same answer for 24 hours and has one effect; with another body it is
+    /// INVALID_ARGUMENT / REQUEST_ID_REUSED. Without one, a repetition is another request.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+    /// The identifier: a UUID.
+    #[prost(string, tag = "3")]
+    pub identifier_id: ::prost::alloc::string::String,
+    /// The code that was sent. Spaces and dashes are ignored.
+    #[prost(string, tag = "4")]
+    pub code: ::prost::alloc::string::String,
+    /// What it is switched on for in the same commit.
+    #[prost(enumeration = "Purpose", repeated, tag = "5")]
+    pub purposes: ::prost::alloc::vec::Vec<i32>,
+    /// What authorizes the change: never both.
+    #[prost(
+        oneof = "sms_service_confirm_enable_request::Authorization",
+        tags = "10, 11"
+    )]
+    pub authorization: ::core::option::Option<
+        sms_service_confirm_enable_request::Authorization,
+    >,
+}
+/// Nested message and enum types in `SmsServiceConfirmEnableRequest`.
+pub mod sms_service_confirm_enable_request {
+    /// What authorizes the change: never both.
+    #[derive(Debug)]
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    #[prost(skip_debug)]
+    pub enum Authorization {
+        /// An approved confirmation of exactly this change (SettingsChange) that this caller created; it
+        /// is consumed. FAILED_PRECONDITION as for ConfirmationService.Redeem.
+        #[prost(string, tag = "10")]
+        ConfirmationId(::prost::alloc::string::String),
+        /// Proofs: the shorthand for authenticators that need no sending.
+        #[prost(message, tag = "11")]
+        Proofs(super::Proofs),
+    }
+}
+/// Whether it was done.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SmsServiceConfirmEnableResponse {
+    /// The outcome.
+    #[prost(oneof = "sms_service_confirm_enable_response::Outcome", tags = "1, 2")]
+    pub outcome: ::core::option::Option<sms_service_confirm_enable_response::Outcome>,
+}
+/// Nested message and enum types in `SmsServiceConfirmEnableResponse`.
+pub mod sms_service_confirm_enable_response {
+    /// The outcome.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Outcome {
+        /// It was: the identifier is enabled.
+        #[prost(message, tag = "1")]
+        Done(super::SecurityIdentifier),
+        /// It was not: the code or a proof was not accepted, or the enrolment has lapsed.
+        #[prost(message, tag = "2")]
+        Rejected(super::Rejected),
+    }
+}
+/// Disables a number.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SmsServiceDisableRequest {
+    /// The subject: the host system's opaque id, 1 to 128 bytes without control characters.
+    #[prost(string, tag = "1")]
+    pub subject_id: ::prost::alloc::string::String,
+    /// Makes a repetition of this request harmless: a UUID that the caller chose (AIP-155). The same id
+    /// with the same body gives the same answer for 24 hours and has one effect; with another body it is
+    /// INVALID_ARGUMENT / REQUEST_ID_REUSED. Without one, a repetition is another request.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Which: a UUID.
+    #[prost(string, tag = "3")]
+    pub identifier_id: ::prost::alloc::string::String,
+    /// Whether it may be the last identifier that is enabled.
+    #[prost(bool, tag = "4")]
+    pub confirm_last: bool,
+    /// What authorizes the change: never both.
+    #[prost(oneof = "sms_service_disable_request::Authorization", tags = "10, 11")]
+    pub authorization: ::core::option::Option<
+        sms_service_disable_request::Authorization,
+    >,
+}
+/// Nested message and enum types in `SmsServiceDisableRequest`.
+pub mod sms_service_disable_request {
+    /// What authorizes the change: never both.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Authorization {
+        /// An approved confirmation of exactly this change (SettingsChange) that this caller created; it
+        /// is consumed. FAILED_PRECONDITION as for ConfirmationService.Redeem.
+        #[prost(string, tag = "10")]
+        ConfirmationId(::prost::alloc::string::String),
+        /// Proofs: the shorthand for authenticators that need no sending.
+        #[prost(message, tag = "11")]
+        Proofs(super::Proofs),
+    }
+}
+/// Whether it was done.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SmsServiceDisableResponse {
+    /// The outcome.
+    #[prost(oneof = "sms_service_disable_response::Outcome", tags = "1, 2")]
+    pub outcome: ::core::option::Option<sms_service_disable_response::Outcome>,
+}
+/// Nested message and enum types in `SmsServiceDisableResponse`.
+pub mod sms_service_disable_response {
+    /// The outcome.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Outcome {
+        /// It was: the identifier is disabled.
+        #[prost(message, tag = "1")]
+        Done(super::SecurityIdentifier),
+        /// It was not: a proof was not accepted.
+        #[prost(message, tag = "2")]
+        Rejected(super::Rejected),
+    }
+}
+/// Generated client implementations.
+pub mod sms_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Phone numbers that codes are sent to by SMS. Another number is another identifier beside the old
+    /// one: a number is never changed.
+    #[derive(Debug, Clone)]
+    pub struct SmsServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl SmsServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> SmsServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> SmsServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            SmsServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Begins to enrol a number and sends a code to it. Begun again for the same number before it has
+        /// lapsed, the enrolment goes on and the code is sent again: the same one while it lives. Before
+        /// anything is sent: FAILED_PRECONDITION / PIN_NOT_SET, TEMPORARILY_LOCKED or RECOVERY_REQUIRED (the
+        /// PIN), SMS_UNAVAILABLE, NUMBER_ENROLLED, NUMBER_IN_USE; RESOURCE_EXHAUSTED / TOO_MANY_IDENTIFIERS
+        /// (2 numbers), TOO_MANY_PENDING_ENROLMENTS, ENROLMENT_THROTTLED (10 wrong codes in an hour),
+        /// SEND_TOO_SOON, TOO_MANY_SENDS, SEND_LIMIT_REACHED.
+        pub async fn begin_enable(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SmsServiceBeginEnableRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SmsServiceBeginEnableResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/countersign.v1.SmsService/BeginEnable",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("countersign.v1.SmsService", "BeginEnable"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Ends an enrolment: takes the code that was sent, the PIN and, where an identifier exists, a code
+        /// of it, in one commit. FAILED_PRECONDITION / STEP_UP_REQUIRED, PROOF_NEEDS_CONFIRMATION,
+        /// RECOVERY_REQUIRED, TEMPORARILY_LOCKED, NUMBER_IN_USE; RESOURCE_EXHAUSTED / ENROLMENT_THROTTLED.
+        pub async fn confirm_enable(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SmsServiceConfirmEnableRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SmsServiceConfirmEnableResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/countersign.v1.SmsService/ConfirmEnable",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("countersign.v1.SmsService", "ConfirmEnable"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Disables a number: takes a code that was sent to it, by a confirmation, or the PIN and a code of
+        /// another identifier. FAILED_PRECONDITION / LAST_IDENTIFIER without confirm_last, STEP_UP_REQUIRED,
+        /// PROOF_NEEDS_CONFIRMATION.
+        pub async fn disable(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SmsServiceDisableRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SmsServiceDisableResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/countersign.v1.SmsService/Disable",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("countersign.v1.SmsService", "Disable"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod sms_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with SmsServiceServer.
+    #[async_trait]
+    pub trait SmsService: std::marker::Send + std::marker::Sync + 'static {
+        /// Begins to enrol a number and sends a code to it. Begun again for the same number before it has
+        /// lapsed, the enrolment goes on and the code is sent again: the same one while it lives. Before
+        /// anything is sent: FAILED_PRECONDITION / PIN_NOT_SET, TEMPORARILY_LOCKED or RECOVERY_REQUIRED (the
+        /// PIN), SMS_UNAVAILABLE, NUMBER_ENROLLED, NUMBER_IN_USE; RESOURCE_EXHAUSTED / TOO_MANY_IDENTIFIERS
+        /// (2 numbers), TOO_MANY_PENDING_ENROLMENTS, ENROLMENT_THROTTLED (10 wrong codes in an hour),
+        /// SEND_TOO_SOON, TOO_MANY_SENDS, SEND_LIMIT_REACHED.
+        async fn begin_enable(
+            &self,
+            request: tonic::Request<super::SmsServiceBeginEnableRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SmsServiceBeginEnableResponse>,
+            tonic::Status,
+        >;
+        /// Ends an enrolment: takes the code that was sent, the PIN and, where an identifier exists, a code
+        /// of it, in one commit. FAILED_PRECONDITION / STEP_UP_REQUIRED, PROOF_NEEDS_CONFIRMATION,
+        /// RECOVERY_REQUIRED, TEMPORARILY_LOCKED, NUMBER_IN_USE; RESOURCE_EXHAUSTED / ENROLMENT_THROTTLED.
+        async fn confirm_enable(
+            &self,
+            request: tonic::Request<super::SmsServiceConfirmEnableRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SmsServiceConfirmEnableResponse>,
+            tonic::Status,
+        >;
+        /// Disables a number: takes a code that was sent to it, by a confirmation, or the PIN and a code of
+        /// another identifier. FAILED_PRECONDITION / LAST_IDENTIFIER without confirm_last, STEP_UP_REQUIRED,
+        /// PROOF_NEEDS_CONFIRMATION.
+        async fn disable(
+            &self,
+            request: tonic::Request<super::SmsServiceDisableRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SmsServiceDisableResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Phone numbers that codes are sent to by SMS. Another number is another identifier beside the old
+    /// one: a number is never changed.
+    #[derive(Debug)]
+    pub struct SmsServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> SmsServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for SmsServiceServer<T>
+    where
+        T: SmsService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/countersign.v1.SmsService/BeginEnable" => {
+                    #[allow(non_camel_case_types)]
+                    struct BeginEnableSvc<T: SmsService>(pub Arc<T>);
+                    impl<
+                        T: SmsService,
+                    > tonic::server::UnaryService<super::SmsServiceBeginEnableRequest>
+                    for BeginEnableSvc<T> {
+                        type Response = super::SmsServiceBeginEnableResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SmsServiceBeginEnableRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SmsService>::begin_enable(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = BeginEnableSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/countersign.v1.SmsService/ConfirmEnable" => {
+                    #[allow(non_camel_case_types)]
+                    struct ConfirmEnableSvc<T: SmsService>(pub Arc<T>);
+                    impl<
+                        T: SmsService,
+                    > tonic::server::UnaryService<super::SmsServiceConfirmEnableRequest>
+                    for ConfirmEnableSvc<T> {
+                        type Response = super::SmsServiceConfirmEnableResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                super::SmsServiceConfirmEnableRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SmsService>::confirm_enable(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ConfirmEnableSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/countersign.v1.SmsService/Disable" => {
+                    #[allow(non_camel_case_types)]
+                    struct DisableSvc<T: SmsService>(pub Arc<T>);
+                    impl<
+                        T: SmsService,
+                    > tonic::server::UnaryService<super::SmsServiceDisableRequest>
+                    for DisableSvc<T> {
+                        type Response = super::SmsServiceDisableResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SmsServiceDisableRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SmsService>::disable(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DisableSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for SmsServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "countersign.v1.SmsService";
+    impl<T> tonic::server::NamedService for SmsServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

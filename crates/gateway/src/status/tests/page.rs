@@ -53,6 +53,30 @@ pub(super) const fn advice(reason: ErrorReason) -> (Retry, &'static str) {
         R::PinNotSet => (AfterAnotherStep, "Have the person set a PIN."),
         R::PinAlreadySet => (Never, "Offer to change the PIN."),
         R::LastIdentifier => (AfterAnotherStep, "Ask the person, then set confirm_last."),
+        R::SmsUnavailable => (
+            AfterAnotherStep,
+            "Offer another factor; have the operators connect a carrier.",
+        ),
+        R::NumberEnrolled => (Never, "Show the person the identifier with this number."),
+        R::NumberInUse => (Never, "Ask the person for another number."),
+        R::NothingToSend => (
+            AfterAnotherStep,
+            "Get the confirmation, and send a code for the stage at hand.",
+        ),
+        R::WhichNumber => (AfterAnotherStep, "Have the person pick a number."),
+        R::ProofNeedsConfirmation => (
+            AfterAnotherStep,
+            "Create a confirmation of the settings change, send the code, submit it.",
+        ),
+        R::SendTooSoon => (AfterTheWait, "Show the person when the next may be sent."),
+        R::TooManySends => (
+            Never,
+            "Offer another identifier, or begin anew: create another confirmation.",
+        ),
+        R::SendLimitReached => (
+            AfterTheWait,
+            "Offer what SendRefused lists; else tell the person when to come again.",
+        ),
         R::IdentifierNotEnabled => (AfterAnotherStep, "Finish its enrolment, or enrol another."),
         R::TemporarilyLocked => (AfterTheWait, "Tell the person when to come again."),
         R::RecoveryRequired => (AfterAnotherStep, "Send the person to the operators."),
@@ -104,6 +128,8 @@ A wrong proof is no error: it is the answer `rejected`.
 - `BadRequest` names every field that is wrong, by its path: `proofs[0].code`.
 - `RetryInfo` says how long to wait. Where there is none, waiting alone does not help.
 - `StepUpRequired` (`countersign.v1`) says what would have to be proved.
+- `QuotaFailure` names a limit on what is sent, and `SendRefused` (`countersign.v1`) what would do in
+  place of the code.
 
 Only `UNAVAILABLE` is safe to retry by itself, without anybody deciding to (AIP-194); with a
 `request_id`, a repetition has one effect. A deadline of the caller's own that passes, or a

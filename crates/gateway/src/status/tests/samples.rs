@@ -1,8 +1,9 @@
 //! One error of each kind.
 
-use countersign_mfa::{Error, PathView, RetryAt, StateView, ports::StoreError};
+use countersign_mfa::{Error, PathView, RetryAt, SendRefusal, StateView, ports::StoreError};
 use countersign_primitives::Timestamp;
 use countersign_security_identifiers::Obstacle;
+use countersign_spend_guard::Limit;
 use tonic::{Code, Status};
 
 use crate::status::with_details;
@@ -87,7 +88,20 @@ fn after(error: &Error) -> Option<Error> {
         Error::LastCodeReserved { .. } => Error::BackupCodesEnabled,
         Error::BackupCodesEnabled => Error::CodeListNotFound,
         Error::CodeListNotFound => Error::LastIdentifier,
-        Error::LastIdentifier => Error::IdentifierNotEnabled,
+        Error::LastIdentifier => Error::SmsUnavailable,
+        Error::SmsUnavailable => Error::NumberEnrolled,
+        Error::NumberEnrolled => Error::NumberInUse,
+        Error::NumberInUse => Error::NothingToSend,
+        Error::NothingToSend => Error::WhichNumber,
+        Error::WhichNumber => Error::ProofNeedsConfirmation,
+        Error::ProofNeedsConfirmation => Error::SendTooSoon(AT),
+        Error::SendTooSoon(_) => Error::TooManySends,
+        Error::TooManySends => Error::SendRefused(Box::new(SendRefusal {
+            limit: Limit::TotalHour,
+            retry: AT,
+            others: Vec::new(),
+        })),
+        Error::SendRefused(_) => Error::IdentifierNotEnabled,
         Error::IdentifierNotEnabled => {
             Error::Denied(Obstacle::TemporarilyLocked { retry_at: LATER }, NOW)
         }

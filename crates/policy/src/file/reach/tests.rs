@@ -4,7 +4,7 @@ use crate::{Policy, PolicyError};
 
 /// A policy whose rules are named a, b, c and so on, and have these conditions, parted by `; `.
 fn parsed(conditions: &[&str]) -> Result<Policy, PolicyError> {
-    let mut text = "version = 1\nstrength = ['totp', 'backup-codes']\n".to_owned();
+    let mut text = "version = 1\nstrength = ['totp', 'sms', 'backup-codes']\n".to_owned();
     for (name, conditions) in ('a'..).zip(conditions) {
         let conditions = conditions.replace("; ", "\n");
         text.push_str(&format!(

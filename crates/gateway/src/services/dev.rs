@@ -1,0 +1,62 @@
+//! DevService, which only a server for development has.
+
+use std::sync::Arc;
+
+use countersign_primitives::{ExposeSecret, MessageId, SecretString, Timestamp};
+use countersign_proto::v1::{self as wire, dev_service_server::DevService};
+use tonic::{Request, Response, Status};
+
+use crate::convert::time_to_wire;
+
+/// Messages that would have been sent: what a server for development has in place of a carrier.
+pub trait Inbox: Send + Sync {
+    /// The messages, the latest first.
+    fn messages(&self) -> Vec<InboxMessage>;
+}
+
+/// A message that would have been sent.
+#[derive(Clone, Debug)]
+pub struct InboxMessage {
+    /// Its id.
+    pub id: MessageId,
+    /// The number.
+    pub number: SecretString,
+    /// The text, code included.
+    pub text: SecretString,
+    /// When it came.
+    pub at: Timestamp,
+}
+
+/// DevService over an inbox.
+#[derive(Clone)]
+pub(crate) struct Dev(pub(crate) Arc<dyn Inbox>);
+
+#[tonic::async_trait]
+impl DevService for Dev {
+    async fn list_inbox(
+        &self,
+        request: Request<wire::DevServiceListInboxRequest>,
+    ) -> Result<Response<wire::DevServiceListInboxResponse>, Status> {
+        let asked: String = request
+            .into_inner()
+            .phone_number
+            .chars()
+            .filter(char::is_ascii_digit)
+            .collect();
+        let messages = self.0.messages().into_iter();
+        let messages = messages
+            .filter(|message| {
+                let number = message.number.expose_secret().trim_start_matches('+');
+                number.starts_with(&asked)
+            })
+            .map(|message| wire::InboxMessage {
+                message_id: message.id.to_string(),
+                phone_number: message.number.expose_secret().to_owned(),
+                text: message.text.expose_secret().to_owned(),
+                time: Some(time_to_wire(message.at)),
+            });
+        Ok(Response::new(wire::DevServiceListInboxResponse {
+            messages: messages.collect(),
+        }))
+    }
+}

@@ -1,0 +1,349 @@
+//! Enrols a phone number.
+
+use countersign_primitives::{
+    ExposeSecret, IdentifierId, Label, MessageId, SecretString, Timestamp,
+};
+use countersign_security_identifiers::{Kind, NewPhone, Obstacle, PurposeSet, State};
+use countersign_sms_codes::{self as sms_codes, Challenge, PhoneNumber};
+use countersign_sms_text::{Locale, Template, Word};
+use countersign_spend_guard::Limit;
+use minicbor::{CborLen, Decode, Encode};
+use rand::rngs::StdRng;
+
+use crate::{
+    Authorization, Error, IdentifierView, Method, Outcome, Platform, SendRefusal, SentCode,
+    SettingsChange,
+    error::RetryAt,
+    event::{Fact, RejectionReason},
+    hashing::Hashes,
+    letter::{Letter, binding},
+    platform::{Call, ChangeSet, Context, Decision, Snapshot, UseCase},
+    ports::sms::SharedKey,
+    posting::{Delivery, Posted},
+    send_code::{refused, require_wait},
+    settings_change::{ChangeMethod, Draft, OwnCode},
+    sms_plan::SmsPlan,
+    totp_methods::require_enrolments_allowed,
+};
+
+/// The beginning of an enrolment.
+#[derive(Clone, Debug)]
+pub struct BeginSms {
+    /// What the person calls the phone; a name of the kind where it is `None`.
+    pub label: Option<Label>,
+    /// The number.
+    pub number: PhoneNumber,
+    /// The language of its messages.
+    pub locale: Locale,
+    /// The word that stands first in its messages.
+    pub word: Option<Word>,
+}
+
+/// An enrolment that has begun, or whose code was sent again.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+pub struct BegunSms {
+    /// When the enrolment lapses.
+    #[n(0)]
+    pub lapses_at: Timestamp,
+    /// The code that is sent.
+    #[n(1)]
+    pub sent: SentCode,
+}
+
+/// The answers that leave an event.
+#[derive(Encode, Decode, CborLen)]
+pub(crate) enum Begun {
+    #[n(0)]
+    Sent(#[n(0)] BegunSms),
+    #[n(1)]
+    PrefixClosed {
+        #[n(0)]
+        now: Timestamp,
+        #[n(1)]
+        retry_at: Timestamp,
+    },
+}
+
+/// The end of an enrolment.
+#[derive(Clone, Debug)]
+pub struct ConfirmSms {
+    /// The identifier.
+    pub identifier: IdentifierId,
+    /// The code that was sent.
+    pub code: SecretString,
+    /// What it is switched on for in the same commit.
+    pub purposes: PurposeSet,
+    /// The PIN and, where an identifier exists, a code of it.
+    pub authorization: Authorization,
+}
+
+impl Platform {
+    /// Begins to enrol a number and sends a code to it. Begun again for the same number, the code is
+    /// sent again.
+    ///
+    /// # Errors
+    /// [`Error::SmsUnavailable`], [`Error::PinNotSet`], [`Error::Denied`] where the PIN is locked,
+    /// [`Error::EnrolmentThrottled`], [`Error::NumberEnrolled`], [`Error::NumberInUse`],
+    /// [`Error::TooManyIdentifiers`], [`Error::TooManyEnrolments`], [`Error::SendTooSoon`],
+    /// [`Error::TooManySends`], [`Error::SendRefused`].
+    pub async fn begin_sms(&self, call: &Call, request: &BeginSms) -> Result<BegunSms, Error> {
+        match self.run(call, request).await? {
+            Begun::Sent(begun) => Ok(begun),
+            Begun::PrefixClosed { now, retry_at: at } => {
+                Err(Error::SendRefused(Box::new(SendRefusal {
+                    limit: Limit::PrefixClosed,
+                    retry: RetryAt { now, at },
+                    others: Vec::new(),
+                })))
+            }
+        }
+    }
+
+    /// Ends an enrolment: the code that was sent, the PIN and, where an identifier exists, a code of
+    /// it, in one commit.
+    ///
+    /// # Errors
+    /// [`Error::PinNotSet`], [`Error::EnrolmentThrottled`], [`Error::TooManyIdentifiers`],
+    /// [`Error::NumberInUse`]; those of its [`Authorization`].
+    pub async fn confirm_sms(
+        &self,
+        call: &Call,
+        request: &ConfirmSms,
+    ) -> Result<Outcome<IdentifierView>, Error> {
+        self.run(call, request).await?.outcome()
+    }
+}
+
+impl BeginSms {
+    /// Everything that is looked at before a message is thought of.
+    fn require_allowed(&self, snapshot: &Snapshot, context: &Context<'_>) -> Result<(), Error> {
+        let Snapshot { registry, now, .. } = snapshot;
+        let entry = registry.pin().ok_or(Error::PinNotSet)?;
+        if entry.capped {
+            return Err(Error::Denied(Obstacle::RecoveryRequired, *now));
+        }
+        if let Some(retry_at) = entry.locked_until(*now) {
+            return Err(Error::Denied(
+                Obstacle::TemporarilyLocked { retry_at },
+                *now,
+            ));
+        }
+        require_enrolments_allowed(Kind::Sms, snapshot, context)
+    }
+
+    fn phone(&self) -> NewPhone {
+        NewPhone {
+            label: self.label.clone(),
+            number: self.number.clone(),
+            locale: self.locale.as_str().to_owned(),
+            word: self.word.as_ref().map(|word| word.as_str().to_owned()),
+        }
+    }
+}
+
+impl UseCase for BeginSms {
+    type Answer = Begun;
+    fn method(&self) -> Method {
+        Method::named("SmsService.BeginEnable")
+    }
+
+    fn shared(
+        &self,
+        snapshot: &Snapshot,
+        context: &Context<'_>,
+    ) -> Result<Option<SharedKey>, Error> {
+        context.sms()?;
+        self.require_allowed(snapshot, context)?;
+        let rows = context.rows_to_post(&self.number, true, snapshot.now)?;
+        Ok(Some(rows))
+    }
+
+    fn decide(
+        &self,
+        snapshot: &Snapshot,
+        context: &Context<'_>,
+        _: &Hashes,
+        rng: &mut StdRng,
+    ) -> Result<Decision<Begun>, Error> {
+        let (now, sms) = (snapshot.now, context.sms()?);
+        self.require_allowed(snapshot, context)?;
+        require_room_for_user(context)?;
+        let mut registry = snapshot.registry.clone();
+        let limits = &context.settings.limits;
+        let no = |error| Error::of_registry(error, now);
+        let id = registry
+            .begin_sms(IdentifierId::random(rng), self.phone(), limits, now)
+            .map_err(no)?;
+        let identifier = registry.identifier(id).ok_or(Error::IdentifierNotFound)?;
+        let phone = identifier.phone().ok_or(Error::IdentifierNotFound)?;
+        let State::Pending { expires_at } = identifier.state else {
+            return Err(Error::NumberEnrolled);
+        };
+        if phone.enrolment_sends >= sms.rules.sends {
+            return Err(Error::TooManySends);
+        }
+        require_wait(identifier, context, now)?;
+        let message = MessageId::random(rng);
+        let alive = phone.enrolment.as_ref().filter(|sent| sent.is_alive(now));
+        let life = sms.rules.code_life;
+        let challenge = match alive {
+            Some(challenge) => challenge.sent_again(message),
+            None => Challenge::generate(id, message, life, expires_at, now, rng),
+        };
+        let letter = Letter {
+            number: self.number.clone(),
+            locale: self.locale.clone(),
+            word: self.word.as_ref().map(|word| word.as_str().to_owned()),
+            template: Template::Enrolment,
+            challenge: challenge.clone(),
+            target: *id.as_bytes(),
+            purpose: None,
+            operation: None,
+        };
+        let plan = match context.post(letter, now, rng)? {
+            Posted::Queued(plan) => plan,
+            Posted::LookAgain => return Ok(Decision::LookAgain),
+            Posted::Refused(refusal) => return Err(refused(refusal, now, Vec::new())),
+            Posted::PrefixCloses(row, refusal) => {
+                let fact = Fact::PrefixClosed {
+                    prefix: self.number.prefix(),
+                    until: refusal.retry_at,
+                };
+                let answer = Begun::PrefixClosed {
+                    now,
+                    retry_at: refusal.retry_at,
+                };
+                let set = ChangeSet::new(snapshot.registry.clone(), vec![fact], answer);
+                return Ok(Decision::from(set.closing(row)));
+            }
+        };
+        let expires = challenge.expires_at;
+        registry
+            .note_enrolment_message(id, challenge, &sms.rules, now)
+            .map_err(no)?;
+        let mut facts = Vec::new();
+        if snapshot.registry.identifier(id).is_none() {
+            facts.push(Fact::EnrolmentBegun {
+                identifier: id,
+                kind: Kind::Sms,
+            });
+        }
+        facts.push(Fact::CodeQueued {
+            identifier: id,
+            confirmation: None,
+            message,
+        });
+        let phone = registry.identifier(id).and_then(|begun| begun.phone());
+        let phone = phone.ok_or(Error::IdentifierNotFound)?;
+        let sent = SentCode {
+            identifier: id,
+            masked_number: self.number.masked(),
+            expires_at: expires,
+            next_send_at: phone.run.next_at(&sms.rules, now),
+            sends_left: sms.rules.sends.saturating_sub(phone.enrolment_sends),
+            delivery: Delivery::Queued,
+        };
+        let answer = Begun::Sent(BegunSms {
+            lapses_at: expires_at,
+            sent,
+        });
+        let set = ChangeSet::new(registry, facts, answer);
+        Ok(Decision::from(ChangeSet { sms: plan, ..set }))
+    }
+}
+
+impl ChangeMethod for ConfirmSms {
+    type Done = IdentifierView;
+
+    fn name(&self) -> Method {
+        Method::named("SmsService.ConfirmEnable")
+    }
+
+    fn change(&self) -> SettingsChange {
+        SettingsChange::EnableSms {
+            identifier: self.identifier,
+            purposes: self.purposes,
+        }
+    }
+
+    fn authorization(&self) -> &Authorization {
+        &self.authorization
+    }
+
+    fn require_allowed(&self, snapshot: &Snapshot, context: &Context<'_>) -> Result<(), Error> {
+        require_enrolments_allowed(Kind::Sms, snapshot, context)
+    }
+
+    fn shared(
+        &self,
+        snapshot: &Snapshot,
+        context: &Context<'_>,
+    ) -> Result<Option<SharedKey>, Error> {
+        let pending = snapshot.registry.identifier(self.identifier);
+        let phone = pending.and_then(|pending| pending.phone());
+        Ok(phone.map(|phone| SharedKey {
+            number: context.number_indexes(&phone.number),
+            ..SharedKey::default()
+        }))
+    }
+
+    fn check_own_code(&self, snapshot: &Snapshot, context: &Context<'_>) -> OwnCode {
+        let wrong = |reason| OwnCode::Wrong(self.identifier, Kind::Sms, reason);
+        let pending = snapshot.registry.identifier(self.identifier);
+        let pending = pending.filter(|found| found.is_pending(snapshot.now));
+        let Some(phone) = pending.and_then(|pending| pending.phone()) else {
+            return wrong(RejectionReason::NotSent);
+        };
+        let sent = phone.enrolment.as_ref();
+        let target = *self.identifier.as_bytes();
+        let binding = binding(&context.call.subject, target, &phone.number, None, None);
+        let typed = self.code.expose_secret();
+        match (sms_codes::verify(sent, &binding, typed, snapshot.now), sent) {
+            (sms_codes::Verdict::Accepted, Some(sent)) => OwnCode::Sent(sent.message),
+            (sms_codes::Verdict::Accepted, None) => wrong(RejectionReason::NotSent),
+            (sms_codes::Verdict::Rejected(reason), _) => wrong(reason.into()),
+        }
+    }
+
+    fn make(
+        &self,
+        draft: &mut Draft<'_>,
+        context: &Context<'_>,
+        _: &mut StdRng,
+    ) -> Result<IdentifierView, Error> {
+        let OwnCode::Sent(message) = draft.own_code else {
+            return Err(Error::IdentifierNotFound);
+        };
+        if context.settings.sms.is_some() {
+            require_room_for_user(context)?;
+        }
+        let (identifier, limits) = (self.identifier, &context.settings.limits);
+        draft
+            .registry
+            .enable_sms(identifier, self.purposes, limits, draft.now)
+            .map_err(|error| Error::of_registry(error, draft.now))?;
+        let kind = Kind::Sms;
+        draft.facts.push(Fact::Enabled { identifier, kind });
+        let on = self.purposes.iter();
+        let on = on.map(|purpose| Fact::SwitchedOn {
+            identifier,
+            purpose,
+        });
+        draft.facts.extend(on);
+        draft.sms = SmsPlan {
+            confirmed: Some(message),
+            withdrawn: Some(*identifier.as_bytes()),
+            ..SmsPlan::NONE
+        };
+        IdentifierView::find(&draft.registry, identifier, draft.now)
+    }
+}
+
+/// That one more subject may use the number.
+fn require_room_for_user(context: &Context<'_>) -> Result<(), Error> {
+    let most = context.sms()?.subjects_per_number;
+    match context.shared {
+        Some(shared) if shared.rows().other_users >= most => Err(Error::NumberInUse),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,43 @@
+//! What a decision does about messages, numbers and budgets.
+
+use countersign_primitives::{MessageId, Timestamp};
+use countersign_sms_codes::TargetId;
+
+use crate::{
+    letter::Letter,
+    ports::sms::{MessageMark, SpendRow},
+};
+
+/// What a decision does about messages and budgets. The numbers that a subject begins or ceases to
+/// use follow from its registry.
+#[derive(Debug, Default)]
+pub(crate) struct SmsPlan {
+    /// A message that is to be sent.
+    pub(crate) message: Option<NewMessage>,
+    /// What is not wanted any more, where no carrier was given it yet.
+    pub(crate) withdrawn: Option<TargetId>,
+    /// The message whose code was accepted.
+    pub(crate) confirmed: Option<MessageId>,
+    /// What became of a message.
+    pub(crate) mark: Option<MessageMark>,
+    /// Budgets, as they are from now on.
+    pub(crate) spend: Vec<SpendRow>,
+}
+
+/// A message that is to be sent.
+#[derive(Debug)]
+pub(crate) struct NewMessage {
+    pub(crate) letter: Letter,
+    pub(crate) expires_at: Timestamp,
+}
+
+impl SmsPlan {
+    /// Nothing.
+    pub(crate) const NONE: Self = Self {
+        message: None,
+        withdrawn: None,
+        confirmed: None,
+        mark: None,
+        spend: Vec::new(),
+    };
+}
