@@ -479,7 +479,7 @@ async fn two_that_name_their_rows_in_opposite_orders_both_go_on(db: &TestDb) {
                     .flat_map(|slot| [key("a", slot), key("b", slot + round), key("B", slot)])
                     .collect();
                 let mut number = vec![[1; 32], [2; 32], [3; 32]];
-                if n % 2 == 0 {
+                if n.is_multiple_of(2) {
                     spend.reverse();
                     number.reverse();
                 }
