@@ -8,6 +8,7 @@ use countersign_mfa::ports::{
     sms::{SharedKey, SharedRows},
 };
 use countersign_primitives::{Clock, SubjectId};
+use countersign_spend_guard::RowKey;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr,
     EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
@@ -119,7 +120,7 @@ impl Held {
             .exec(transaction);
         within(patience, numbers).await?;
         let budget = spend::Entity::delete_many()
-            .filter(spend::Column::Scope.eq(format!("subject/{subject}")))
+            .filter(spend::Column::Scope.eq(RowKey::subject(subject).scope))
             .exec(transaction);
         within(patience, budget).await?;
 

@@ -37,19 +37,18 @@ pub(crate) const TAKE_POSTGRES: &str = "WITH s AS (INSERT INTO spend AS s \
      (SELECT value::int AS number FROM json_array_elements_text($3::json) ORDER BY 1) AS n";
 
 /// Reads all of them as one moment has them; there is a row in any case. `$1` is the subject, `$2`
-/// the numbers, `$3` the budgets, `$4` the prefix, `$5` since when, `$6` and `$7` which row closes it,
-/// `$8` how many messages, `$9` until when.
+/// the numbers, `$3` the budgets, `$4` the prefix, `$5` and `$6` after and until when, `$7` and `$8`
+/// which row closes it, `$9` how many messages.
 macro_rules! read {
     ($later:literal, $numbers:literal, $keys:literal) => {
         concat!(
             "SELECT c.sent, c.confirmed, u.others, s.scope, s.slot, s.closed_until, s.body FROM ",
             "(SELECT count(*) AS sent, count(l.confirmed_at) AS confirmed FROM ",
             "(SELECT m.confirmed_at FROM message AS m WHERE m.prefix = $4 ",
-            "AND m.state <> 'WITHDRAWN' AND m.created_at > ",
+            "AND m.state <> 'WITHDRAWN' AND m.created_at <= $6 AND m.created_at > ",
             $later,
-            "($5, COALESCE((SELECT closed_until FROM spend WHERE scope = $6 AND slot = $7), $5)) ",
-            "AND m.created_at <= $9 ",
-            "ORDER BY m.created_at DESC LIMIT $8) AS l) AS c CROSS JOIN ",
+            "($5, COALESCE((SELECT closed_until FROM spend WHERE scope = $7 AND slot = $8), $5)) ",
+            "ORDER BY m.created_at DESC LIMIT $9) AS l) AS c CROSS JOIN ",
             "(SELECT count(DISTINCT n.subject_id) AS others FROM number_user AS n ",
             "WHERE n.subject_id <> $1 AND n.number IN (",
             $numbers,
@@ -76,7 +75,7 @@ const READ_SQLITE: &str = read!(
 /// The parameters of [`TAKE_POSTGRES`].
 pub(crate) fn take(key: &SharedKey, now: Option<i64>) -> [Value; 3] {
     // So that each is taken once, and in one order whatever the index of a number is keyed with.
-    let locks: BTreeSet<i32> = key.number.iter().map(|number| lock_of(number)).collect();
+    let locks: BTreeSet<i32> = key.number.iter().map(lock_of).collect();
     let locks = (!locks.is_empty()).then(|| serde_json::json!(locks).to_string());
     [budgets(&key.spend).into(), now.into(), locks.into()]
 }
@@ -104,10 +103,10 @@ pub(crate) fn read(
         budgets(&key.spend).into(),
         conversion.map(|it| it.prefix.clone()).into(),
         conversion.map(|it| it.since.as_millis()).into(),
+        conversion.map(|it| it.until.as_millis()).into(),
         conversion.map(|it| it.row.scope.clone()).into(),
         conversion.map(|it| i64::from(it.row.slot)).into(),
         i64::from(conversion.map_or(0, |it| it.most)).into(),
-        conversion.map(|it| it.until.as_millis()).into(),
     ];
     (sql, values)
 }

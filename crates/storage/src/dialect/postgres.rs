@@ -175,7 +175,7 @@ const fn lock_of(chore: Chore) -> i64 {
 }
 
 /// The one statement that writes a change.
-pub(super) fn apply(change: &Change) -> Statement {
+pub(crate) fn apply(change: &Change) -> Statement {
     let confirmation = change.confirmation.as_ref();
     let request = change.request.as_ref();
     let mut values: Vec<Value> = vec![

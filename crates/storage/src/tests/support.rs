@@ -11,12 +11,14 @@ use std::{
 use countersign_mfa::{
     Caller, Method,
     ports::{
-        Change, ConfirmationWrite, Event, LoadKey, RequestKey, RequestRecord, RequestWrite, Rows,
-        Store,
+        Applied, Change, ConfirmationWrite, Event, LoadKey, RequestKey, RequestRecord,
+        RequestWrite, Rows, Store,
+        sms::{MessageWrite, SmsChange},
     },
 };
 use countersign_primitives::{
-    Clock, ConfirmationId, ExposeSecret, IdentifierId, Label, RequestId, SubjectId, Timestamp,
+    Clock, ConfirmationId, ExposeSecret, IdentifierId, Label, MessageId, RequestId, SubjectId,
+    Timestamp,
 };
 use countersign_security_identifiers::{Binding, BindingState, Kind};
 use sea_orm::{
@@ -27,7 +29,7 @@ use tempfile::TempDir;
 
 use crate::{
     Settings, Storage, TimeSource,
-    entities::{confirmation, event, identifier, request, subject},
+    entities::{confirmation, event, identifier, message, number_user, request, spend, subject},
 };
 
 /// The instant at which tests begin.
@@ -198,6 +200,53 @@ impl TestDb {
         }
     }
 
+    /// Writes a change of nothing but the subject's row, the event, and this.
+    pub(super) async fn sms(&self, subject: &str, sms: SmsChange) -> Applied {
+        let from_version = self.version(subject).await;
+        let change = self.sms_change(subject, from_version, sms);
+        self.storage.apply(change).await.unwrap()
+    }
+
+    pub(super) fn sms_change(
+        &self,
+        subject: &str,
+        from_version: Option<i64>,
+        sms: SmsChange,
+    ) -> Change {
+        Change {
+            sms: Some(Box::new(sms)),
+            ..self.small_change(subject, from_version)
+        }
+    }
+
+    /// Queues messages, each in a change of its own.
+    pub(super) async fn queue(&self, subject: &str, messages: &[MessageWrite]) {
+        for message in messages {
+            let sms = SmsChange {
+                message: Some(message.clone()),
+                ..SmsChange::default()
+            };
+            assert_eq!(self.sms(subject, sms).await, Applied::Written);
+        }
+    }
+
+    /// The row of a message.
+    pub(super) async fn message(&self, subject: &str, number: u8) -> message::Model {
+        let key = (subject.to_owned(), message_id(number).as_bytes().to_vec());
+        let found = message::Entity::find_by_id(key).one(&self.storage.read);
+        found.await.unwrap().unwrap()
+    }
+
+    /// Rows of messages, of who uses which number, and of budgets.
+    pub(super) async fn sms_counts(&self) -> [u64; 3] {
+        let db = &self.storage.read;
+        [
+            message::Entity::find().count(db).await.unwrap(),
+            number_user::Entity::find().count(db).await.unwrap(),
+            spend::Entity::find().count(db).await.unwrap(),
+        ]
+    }
+
     pub(super) fn request(&self, number: u8) -> RequestKey {
         RequestKey {
             caller: Caller::local(),
@@ -235,16 +284,19 @@ impl TestDb {
         ]
     }
 
-    /// Every row of every table of subjects.
+    /// Every row of every table that a change writes.
     pub(super) async fn everything(&self) -> String {
         let db = &self.storage.read;
         format!(
-            "{:?} {:?} {:?} {:?} {:?}",
+            "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
             subject::Entity::find().all(db).await.unwrap(),
             confirmation::Entity::find().all(db).await.unwrap(),
             event::Entity::find().all(db).await.unwrap(),
             request::Entity::find().all(db).await.unwrap(),
             identifier::Entity::find().all(db).await.unwrap(),
+            message::Entity::find().all(db).await.unwrap(),
+            number_user::Entity::find().all(db).await.unwrap(),
+            spend::Entity::find().all(db).await.unwrap(),
         )
     }
 }
@@ -255,6 +307,23 @@ pub(super) fn subject_id(text: &str) -> SubjectId {
 
 pub(super) const fn confirmation_id(number: u8) -> ConfirmationId {
     ConfirmationId::from_bytes([number; 16])
+}
+
+pub(super) const fn message_id(number: u8) -> MessageId {
+    MessageId::from_bytes([number; 16])
+}
+
+/// A message that is queued at the beginning, for a target of its own.
+pub(super) fn message(number: u8) -> MessageWrite {
+    MessageWrite {
+        id: message_id(number),
+        identifier: IdentifierId::from_bytes([1; 16]),
+        target: [number; 16],
+        created_at: START,
+        expires_at: START.plus(Duration::from_secs(300)),
+        prefix: "+79120".to_owned(),
+        body: vec![number; 40],
+    }
 }
 
 pub(super) fn binding(number: u8, state: BindingState) -> Binding {

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use countersign_mfa::ports::KeyCheck;
-use countersign_mfa::ports::{KeyVerdict, Store, Upkeep};
+use countersign_mfa::ports::{
+    KeyCheck, KeyVerdict, Store, Upkeep,
+    sms::{MessageWrite, NumberUse, RowKey, SmsChange, SpendRow, Window},
+};
+use countersign_primitives::Timestamp;
 
 use super::{
     on_both,
-    support::{START, TestDb, confirmation_id},
+    support::{START, TestDb, confirmation_id, message},
 };
 
 on_both! {
@@ -16,6 +19,8 @@ on_both! {
     one_of_two_first_key_files_belongs,
     what_has_lapsed_is_swept_in_batches,
     a_sweep_and_changes_go_on_side_by_side,
+    messages_are_swept_as_confirmations_are,
+    budgets_are_swept_when_nobody_has_spent_of_them_for_two_days,
 }
 
 fn check(key_id: &str, usage: &'static str, value: u8) -> KeyCheck {
@@ -137,4 +142,56 @@ async fn a_sweep_and_changes_go_on_side_by_side(db: &TestDb) {
     };
     tokio::join!(sweeps, changes);
     assert_eq!(db.version("anna").await, Some(60));
+}
+
+async fn messages_are_swept_as_confirmations_are(db: &TestDb) {
+    let late = MessageWrite {
+        created_at: START.plus(Duration::from_millis(1)),
+        ..message(2)
+    };
+    db.queue("anna", &[message(1), late]).await;
+    let kept = Duration::from_secs(60);
+    db.clock.set(START.plus(kept));
+    assert_eq!(db.storage.sweep(kept).await.unwrap(), 1);
+    assert_eq!(db.sms_counts().await, [1, 0, 0]);
+    let _ = db.message("anna", 2).await;
+}
+
+async fn budgets_are_swept_when_nobody_has_spent_of_them_for_two_days(db: &TestDb) {
+    let two_days = Duration::from_secs(2 * 24 * 3600);
+    let hour = Duration::from_secs(3600);
+    let budget = |slot, closed_until| SpendRow {
+        key: RowKey {
+            scope: "total".to_owned(),
+            slot,
+        },
+        window: Window::default(),
+        closed_until,
+    };
+    let spend = |spend| SmsChange {
+        spend,
+        numbers: vec![NumberUse::Begin([1; 32])],
+        ..SmsChange::default()
+    };
+    let old = vec![
+        budget(0, None),
+        budget(1, Some(START.plus(hour))),
+        budget(2, None),
+        budget(3, Some(START)),
+    ];
+    let _ = db.sms("anna", spend(old)).await;
+    db.clock.set(START.plus(hour));
+    let _ = db.sms("anna", spend(vec![budget(2, None)])).await;
+
+    let left = async || {
+        let swept = db.storage.sweep(two_days * 10).await.unwrap();
+        (swept, db.sms_counts().await)
+    };
+    let just_before = START.plus(two_days).as_millis() - 1;
+    db.clock.set(Timestamp::from_millis(just_before));
+    assert_eq!(left().await, (0, [0, 1, 4]));
+    db.clock.set(START.plus(two_days));
+    assert_eq!(left().await, (2, [0, 1, 2]), "not what was closed later");
+    db.clock.set(START.plus(two_days + hour));
+    assert_eq!(left().await, (2, [0, 1, 0]), "who uses a number is kept");
 }
