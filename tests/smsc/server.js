@@ -8,8 +8,9 @@
 //
 //   answer     what becomes of a submit_sm: "accept", "status", "late", "never" or "cut" (taken,
 //              and the connection closed before it is answered)
-//   times      to how many; then "accept" again. Without it, to all
-//   status     the status of the answer "status"
+//   after      how many are accepted before that
+//   times      to how many it happens; then "accept" again. Without it, to all
+//   status     the status of the answers "status" and "late", where it is not 0
 //   delay_ms   how late "late" is
 //   receipts   null for none, or {"stat", "delay_ms", "form": "text" or "tlv", "ids": "hex"}
 //   binds      whether connections are let in
@@ -68,7 +69,7 @@ function setUp(session) {
   });
   session.on("submit_sm", (pdu) => {
     const answer = nextAnswer();
-    const id = (answer.status ?? 0) === 0 && answer.how !== "status" ? ids++ : null;
+    const id = answer.status === 0 ? ids++ : null;
     unanswered += 1;
     note(pdu, answer.how, id);
     const respond = () => {
@@ -101,6 +102,10 @@ function nextAnswer() {
     second.count += 1;
     if (second.count > state.per_second) return { how: "status", status: smpp.ESME_RTHROTTLED };
   }
+  if (state.after > 0) {
+    state.after -= 1;
+    return { how: "accept", status: 0 };
+  }
   const how = state.answer;
   if (state.times !== undefined) {
     state.times -= 1;
@@ -109,7 +114,8 @@ function nextAnswer() {
       delete state.times;
     }
   }
-  return { how, status: how === "status" ? state.status : 0 };
+  const hasStatus = how === "status" || how === "late";
+  return { how, status: hasStatus ? (state.status ?? 0) : 0 };
 }
 
 // Writes down a submit_sm, and the whole text where its parts are all there.

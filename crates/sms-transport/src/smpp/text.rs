@@ -41,24 +41,27 @@ pub(super) fn bodies(
     if total > MOST_PARTS {
         return None;
     }
-    let bodies = parts.into_iter().zip(1..).map(|(part, place)| Body {
-        data_coding,
-        has_header,
-        is_payload: is_long && !has_header,
-        bytes: if has_header {
-            let header = [
-                5,
-                0,
-                3,
-                reference,
-                u8::try_from(total).unwrap_or(u8::MAX),
-                place,
-            ];
-            [&header[..], &part].concat()
-        } else {
-            part
-        },
-    });
+    let bodies = parts
+        .into_iter()
+        .zip(1..=u8::MAX)
+        .map(|(part, place)| Body {
+            data_coding,
+            has_header,
+            is_payload: is_long && !has_header,
+            bytes: if has_header {
+                let header = [
+                    5,
+                    0,
+                    3,
+                    reference,
+                    u8::try_from(total).unwrap_or(u8::MAX),
+                    place,
+                ];
+                [&header[..], &part].concat()
+            } else {
+                part
+            },
+        });
     Some(bodies.collect())
 }
 
