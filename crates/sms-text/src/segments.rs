@@ -67,14 +67,15 @@ impl Coding {
 pub fn segments(text: &str) -> Segments {
     let coding = Coding::of([text]);
     let whole: usize = text.chars().map(|c| coding.units(c)).sum();
-    if whole <= coding.most_alone() {
-        let parts = vec![0..text.len()];
-        return Segments { coding, parts };
-    }
+    let most = if whole <= coding.most_alone() {
+        coding.most_alone()
+    } else {
+        coding.most_in_part()
+    };
     let (mut parts, mut begin, mut taken) = (Vec::new(), 0, 0);
     for (at, c) in text.char_indices() {
         let units = coding.units(c);
-        if taken + units > coding.most_in_part() {
+        if taken + units > most {
             parts.push(begin..at);
             (begin, taken) = (at, 0);
         }

@@ -97,9 +97,7 @@ fn one_character_outside_the_alphabet_changes_the_coding_of_the_whole() {
 
 #[test]
 fn an_empty_text_is_one_empty_part() {
-    let parts = vec![0..0];
-    let coding = Coding::Gsm7;
-    assert_eq!(segments(""), Segments { coding, parts });
+    assert_eq!(encoded(""), (Coding::Gsm7, vec![vec![]]));
 }
 
 /// Texts that are one coding or the other, with pairs anywhere, and as long as limits are.
