@@ -22,7 +22,7 @@ use std::{
 };
 
 use countersign_mfa::ports::sms::{Outgoing, ProviderName, Report, Submission};
-use countersign_primitives::ExposeSecret;
+use countersign_primitives::{ExposeSecret, SecretString};
 use tokio::{
     sync::{Semaphore, mpsc, watch},
     time::Instant,
@@ -35,7 +35,7 @@ use self::{
     pace::Pace,
     parts::Parts,
     session::{Order, Part},
-    settings::Address,
+    settings::{Address, MAX_PASSWORD, is_text},
 };
 pub use self::{connect::SmppError, settings::SmppSettings};
 
@@ -50,6 +50,7 @@ pub struct Smpp {
 struct Shared {
     name: ProviderName,
     settings: SmppSettings,
+    password: SecretString,
     reports: mpsc::Sender<Report>,
     pace: Mutex<Pace>,
     parts: Mutex<Parts>,
@@ -71,13 +72,19 @@ impl Smpp {
     pub fn open(
         name: ProviderName,
         settings: SmppSettings,
+        password: SecretString,
         reports: mpsc::Sender<Report>,
     ) -> Result<Self, SmppError> {
+        let text = password.expose_secret();
+        if text.is_empty() || !is_text(text, MAX_PASSWORD) {
+            return Err(SmppError::Password);
+        }
         let tls = Tls::read(&settings)?;
         let pace = Pace::new(settings.requests_per_second, Instant::now());
         let shared = Arc::new(Shared {
             name,
             settings,
+            password,
             reports,
             pace: Mutex::new(pace),
             parts: Mutex::default(),

@@ -34,8 +34,11 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(5);
 /// Why a provider cannot be opened.
 #[derive(Debug, Error)]
 pub enum SmppError {
+    /// The password cannot be one.
+    #[error("password must be 1 to 8 ASCII characters")]
+    Password,
     /// The file of `tls.ca` cannot be read.
-    #[error("tls.ca: {} cannot be read: {error}", path.display())]
+    #[error("tls.ca names {}, which cannot be read: {error}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -43,16 +46,16 @@ pub enum SmppError {
         error: io::Error,
     },
     /// It has no certificates.
-    #[error("tls.ca: {} must hold certificates in PEM", path.display())]
+    #[error("tls.ca names {}, which must hold certificates in PEM", path.display())]
     NoCertificates {
         /// The file.
         path: PathBuf,
     },
     /// The settings of TLS do not fit together.
-    #[error("tls: {0}")]
+    #[error("tls cannot be used: {0}")]
     Tls(#[from] rustls::Error),
     /// `tls.server_name`, or `host` in its place, is no name.
-    #[error("tls.server_name: must be a host name or an IP address")]
+    #[error("tls.server_name must be a host name or an IP address")]
     ServerName,
 }
 

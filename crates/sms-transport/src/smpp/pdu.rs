@@ -1,7 +1,7 @@
 //! PDUs, as they are written and read. What is written is rusmpp's work; what carriers write is read
 //! with more patience than its readers have.
 
-use countersign_primitives::ExposeSecret;
+use countersign_primitives::{ExposeSecret, SecretString};
 use rusmpp::{
     Command, CommandStatus, Pdu,
     encode::owned::Encode as _,
@@ -73,10 +73,14 @@ pub(super) struct Delivery {
 }
 
 /// Asks for a session in which messages go out and receipts come in.
-pub(super) fn bind(sequence: u32, settings: &SmppSettings) -> Result<Bytes, Unfit> {
+pub(super) fn bind(
+    sequence: u32,
+    settings: &SmppSettings,
+    password: &SecretString,
+) -> Result<Bytes, Unfit> {
     let bind = BindTransceiver::builder()
         .system_id(text(&settings.system_id)?)
-        .password(text(settings.password.expose_secret())?)
+        .password(text(password.expose_secret())?)
         .system_type(text(&settings.system_type)?)
         .interface_version(InterfaceVersion::Smpp3_4)
         .build();

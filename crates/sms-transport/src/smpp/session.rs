@@ -134,7 +134,7 @@ impl<'a> Session<'a> {
     /// Binds, and waits for the carrier's answer.
     pub(super) async fn bind(&mut self) -> Result<(), BindError> {
         let sequence = self.next_sequence();
-        let bind = pdu::bind(sequence, &self.shared.settings)
+        let bind = pdu::bind(sequence, &self.shared.settings, &self.shared.password)
             .map_err(|_| BindError::Lost("a setting does not fit".to_owned()))?;
         self.write(bind).await.map_err(BindError::Lost)?;
         loop {

@@ -1,15 +1,17 @@
 //! How a carrier is reached over SMPP, checked.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use countersign_primitives::{ExposeSecret, SecretString};
 use rustls::pki_types::ServerName;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
 /// The longest system id, password and system type that a bind has room for.
 const MAX_SYSTEM_ID: usize = 15;
-const MAX_PASSWORD: usize = 8;
+pub(super) const MAX_PASSWORD: usize = 8;
 const MAX_SYSTEM_TYPE: usize = 12;
 /// The longest sender made of letters (3GPP 23.040), and the longest address.
 const MAX_NAME: usize = 11;
@@ -17,13 +19,13 @@ const MAX_ADDRESS: usize = 20;
 /// Up to this length a number without a country code is a short code.
 const MAX_SHORT_CODE: usize = 8;
 
-/// How one carrier is reached over SMPP 3.4.
+/// How one carrier is reached over SMPP 3.4. The password does not stand among it.
 #[derive(Clone, Debug)]
 pub struct SmppSettings {
+    written: Box<Written>,
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) system_id: String,
-    pub(super) password: SecretString,
     pub(super) system_type: String,
     pub(super) source: Address,
     pub(super) destination: NumberType,
@@ -38,13 +40,15 @@ pub struct SmppSettings {
 }
 
 /// TLS to a carrier.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SmppTls {
     /// A PEM file of the authorities that may have issued the carrier's certificate. Without it,
     /// those that browsers trust.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) ca: Option<PathBuf>,
     /// The name in the carrier's certificate, where it is not `host`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) server_name: Option<String>,
 }
 
@@ -63,7 +67,7 @@ pub(super) struct Address {
 }
 
 /// How a text of several parts is given to the carrier.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Long {
     /// Part by part, each with a user data header.
@@ -74,7 +78,7 @@ pub(super) enum Long {
 }
 
 /// What `data_coding` 0 means to the carrier.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum DefaultAlphabet {
     /// The alphabet of 3GPP 23.038, one septet a byte.
@@ -85,7 +89,7 @@ pub(super) enum DefaultAlphabet {
 }
 
 /// How the carrier writes the ids of messages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum MessageIds {
     /// The same in receipts as in answers.
@@ -105,31 +109,81 @@ struct SettingError {
     right: &'static str,
 }
 
-#[derive(Deserialize)]
+/// The settings as they are written.
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
     host: String,
-    port: Option<u16>,
+    #[serde(default = "port")]
+    port: u16,
     system_id: String,
-    password: SecretString,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     system_type: String,
     source: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     source_ton: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     source_npi: Option<u8>,
-    destination_ton: Option<u8>,
-    destination_npi: Option<u8>,
+    #[serde(default = "destination_ton")]
+    destination_ton: u8,
+    #[serde(default = "destination_npi")]
+    destination_npi: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
     tls: Option<SmppTls>,
-    window: Option<u16>,
+    #[serde(default = "window")]
+    window: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
     requests_per_second: Option<u32>,
-    enquire_link_seconds: Option<u64>,
-    response_timeout_seconds: Option<u64>,
+    #[serde(default = "enquire_link_seconds")]
+    enquire_link_seconds: u64,
+    #[serde(default = "response_timeout_seconds")]
+    response_timeout_seconds: u64,
     #[serde(default)]
     long: Long,
     #[serde(default)]
     default_alphabet: DefaultAlphabet,
     #[serde(default)]
     message_ids: MessageIds,
+}
+
+const fn port() -> u16 {
+    2775
+}
+
+const fn destination_ton() -> u8 {
+    INTERNATIONAL.ton
+}
+
+const fn destination_npi() -> u8 {
+    INTERNATIONAL.npi
+}
+
+const fn window() -> u16 {
+    10
+}
+
+const fn enquire_link_seconds() -> u64 {
+    30
+}
+
+const fn response_timeout_seconds() -> u64 {
+    10
+}
+
+impl SmppSettings {
+    /// The same settings, where a relative path of `tls.ca` starts at the folder.
+    pub fn within(mut self, folder: &Path) -> Self {
+        if let Some(ca) = self.tls.as_mut().and_then(|tls| tls.ca.as_mut()) {
+            *ca = folder.join(&*ca);
+        }
+        self
+    }
+}
+
+impl Serialize for SmppSettings {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.written.serialize(serializer)
+    }
 }
 
 impl<'de> Deserialize<'de> for SmppSettings {
@@ -148,14 +202,11 @@ impl Written {
                 "must be a host name or an IP address, without a port",
             );
         }
-        if self.port == Some(0) {
+        if self.port == 0 {
             return refuse("port", "must be 1 to 65535");
         }
         if self.system_id.is_empty() || !is_text(&self.system_id, MAX_SYSTEM_ID) {
             return refuse("system_id", "must be 1 to 15 ASCII characters");
-        }
-        if !is_text(self.password.expose_secret(), MAX_PASSWORD) {
-            return refuse("password", "must be at most 8 ASCII characters");
         }
         if !is_text(&self.system_type, MAX_SYSTEM_TYPE) {
             return refuse("system_type", "must be at most 12 ASCII characters");
@@ -168,10 +219,7 @@ impl Written {
         {
             return refuse("tls.server_name", "must be a host name or an IP address");
         }
-        if self
-            .window
-            .is_some_and(|window| !(1..=1000).contains(&window))
-        {
+        if !(1..=1000).contains(&self.window) {
             return refuse("window", "must be 1 to 1000");
         }
         if self
@@ -180,37 +228,31 @@ impl Written {
         {
             return refuse("requests_per_second", "must be 1 to 10000");
         }
-        if self
-            .enquire_link_seconds
-            .is_some_and(|pause| !(1..=3600).contains(&pause))
-        {
+        if !(1..=3600).contains(&self.enquire_link_seconds) {
             return refuse("enquire_link_seconds", "must be 1 to 3600");
         }
-        if self
-            .response_timeout_seconds
-            .is_some_and(|pause| !(1..=60).contains(&pause))
-        {
+        if !(1..=60).contains(&self.response_timeout_seconds) {
             return refuse("response_timeout_seconds", "must be 1 to 60");
         }
         Ok(SmppSettings {
-            host: self.host,
-            port: self.port.unwrap_or(2775),
-            system_id: self.system_id,
-            password: self.password,
-            system_type: self.system_type,
+            host: self.host.clone(),
+            port: self.port,
+            system_id: self.system_id.clone(),
+            system_type: self.system_type.clone(),
             source,
             destination: NumberType {
-                ton: self.destination_ton.unwrap_or(INTERNATIONAL.ton),
-                npi: self.destination_npi.unwrap_or(INTERNATIONAL.npi),
+                ton: self.destination_ton,
+                npi: self.destination_npi,
             },
-            tls: self.tls,
-            window: self.window.unwrap_or(10),
+            tls: self.tls.clone(),
+            window: self.window,
             requests_per_second: self.requests_per_second,
-            enquire_link: Duration::from_secs(self.enquire_link_seconds.unwrap_or(30)),
-            response_timeout: Duration::from_secs(self.response_timeout_seconds.unwrap_or(10)),
+            enquire_link: Duration::from_secs(self.enquire_link_seconds),
+            response_timeout: Duration::from_secs(self.response_timeout_seconds),
             long: self.long,
             default_alphabet: self.default_alphabet,
             message_ids: self.message_ids,
+            written: Box::new(self),
         })
     }
 }
@@ -243,7 +285,7 @@ fn read_source(written: &str) -> Result<Address, SettingError> {
 }
 
 /// Whether a text can stand in a PDU, where a zero byte ends it.
-fn is_text(text: &str, most: usize) -> bool {
+pub(super) fn is_text(text: &str, most: usize) -> bool {
     text.len() <= most
         && text
             .bytes()

@@ -210,14 +210,18 @@ pub(crate) fn open(port: u16, more: Value, reports: mpsc::Sender<Report>) -> Smp
         "host": "127.0.0.1",
         "port": port,
         "system_id": "shop",
-        "password": PASSWORD,
         "source": "Example",
         "response_timeout_seconds": 5,
     });
     let more = more.as_object().unwrap().clone();
     settings.as_object_mut().unwrap().extend(more);
+    let password = settings.as_object_mut().unwrap().remove("password");
+    let password = password
+        .as_ref()
+        .and_then(Value::as_str)
+        .unwrap_or(PASSWORD);
     let settings: SmppSettings = serde_json::from_value(settings).unwrap();
-    Smpp::open(provider(), settings, reports).unwrap()
+    Smpp::open(provider(), settings, password.into(), reports).unwrap()
 }
 
 pub(crate) fn provider() -> ProviderName {

@@ -40,12 +40,12 @@ const VALIDITY: &str = "3030303030303030303530303030305200";
 #[test]
 fn a_bind_says_version_3_4() {
     let settings = json!({
-        "host": "localhost", "system_id": "id", "password": "pw", "system_type": "t",
+        "host": "localhost", "system_id": "id", "system_type": "t",
         "source": "Shop",
     });
     let settings: SmppSettings = serde_json::from_value(settings).unwrap();
     assert_eq!(
-        hex(&bind(1, &settings).unwrap()),
+        hex(&bind(1, &settings, &SecretString::from("pw")).unwrap()),
         "00000009\
          00000000\
          00000001\
