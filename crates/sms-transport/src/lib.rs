@@ -1,1 +1,3 @@
 //! Carriers: SMPP, HTTP, a folder, and the inbox of development.
+
+pub mod smpp;
