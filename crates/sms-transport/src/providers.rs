@@ -162,18 +162,20 @@ impl Provider {
                 let webhook = webhook.map(|webhook| Webhook::signed(webhook, folder, &place));
                 (open(http)?, webhook.transpose()?)
             }
+            // Secrets are read here already, so that an error has the key that they stand under.
             KindSettings::Twilio(twilio) => {
-                let token = || twilio.auth_token.read(folder, &place.key("auth_token"));
-                let webhook = twilio.public_url.as_deref();
-                let webhook = webhook.map(|url| Webhook::twilio(token()?, url, &place));
+                let token = twilio.auth_token.read(folder, &place.key("auth_token"))?;
+                let url = twilio.public_url.as_deref();
+                let webhook = url.map(|url| Webhook::twilio(token, url, &place));
                 (open(&twilio.http(&place)?)?, webhook.transpose()?)
             }
             KindSettings::Smsc(smsc) => {
-                let webhook = smsc.callback_secret.as_ref().map(|secret| -> Checked<_> {
-                    let secret = secret.read(folder, &place.key("callback_secret"))?;
-                    Ok(Webhook::smsc(secret))
-                });
-                (open(&smsc.http(&place)?)?, webhook.transpose()?)
+                smsc.password.read(folder, &place.key("password"))?;
+                let secret = smsc.callback_secret.as_ref();
+                let place_of_secret = place.key("callback_secret");
+                let secret = secret.map(|secret| secret.read(folder, &place_of_secret));
+                let webhook = secret.transpose()?.map(Webhook::smsc);
+                (open(&smsc.http(&place)?)?, webhook)
             }
             KindSettings::File(file) => {
                 (Transport::Folder(Folder::open(file, folder, &place)?), None)
@@ -276,3 +278,6 @@ impl fmt::Debug for Providers {
         f.debug_list().entries(names).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

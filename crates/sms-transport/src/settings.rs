@@ -173,3 +173,6 @@ fn is_country(code: &str) -> bool {
     // The numbers' own list of countries; `001` in it is of no country.
     letters && code.parse::<phonenumber::country::Id>().is_ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -268,3 +268,6 @@ impl Webhook {
         name.zip(text(&self.state))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -173,21 +173,24 @@ pub(crate) fn check_pointer(pointer: &str, place: &Place) -> Checked<()> {
 
 fn check(condition: &Condition, place: &Place) -> Checked<()> {
     let Condition { status, at, is } = condition;
-    if status.is_none() && at.is_none() {
-        return Err(place.wrong(
-            "must be a list of { status = 429 }, { at = \"/code\", is = [7] } or both in one",
-        ));
-    }
-    if status.is_some_and(|status| !(200..=599).contains(&status)) {
-        return Err(place.wrong("has a status that is none: 200 to 599"));
-    }
     match at {
         Some(pointer) => check_pointer(pointer, place)?,
         None if !is.is_empty() => return Err(place.wrong("says `is`, and not `at` which pointer")),
+        None if status.is_none() => {
+            return Err(place.wrong(
+                "must be a list of { status = 429 }, { at = \"/code\", is = [7] } or both in one",
+            ));
+        }
         None => {}
+    }
+    if status.is_some_and(|status| !(200..=599).contains(&status)) {
+        return Err(place.wrong("has a status that is none: 200 to 599"));
     }
     if is.iter().any(|value| as_text(value).is_none()) {
         return Err(place.wrong("may compare with texts, numbers and truths only"));
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

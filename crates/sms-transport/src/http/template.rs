@@ -205,3 +205,6 @@ fn is_name(text: &str) -> bool {
         .is_some_and(|byte| byte.is_ascii_alphabetic())
         && text.bytes().all(is_fit)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,5 @@
 //! Reading a table so that what is wrong with it names the key.
 
-use std::fmt::Display;
-
 use serde::{
     Deserialize,
     de::{
@@ -70,7 +68,25 @@ impl<'de> MapAccess<'de> for Entries {
         let Some((key, value)) = self.at.take() else {
             return Err(Error::custom("a key without a value"));
         };
-        let named = |error: &dyn Display| Error::custom(format!("{key}: {error}"));
-        seed.deserialize(value).map_err(|error| named(&error))
+        seed.deserialize(value)
+            .map_err(|error| Error::custom(format!("{key}: {}", in_words(&error.to_string()))))
     }
+}
+
+/// What serde says, without what was written there, which may be a secret, and without the names of
+/// Rust's types.
+fn in_words(error: &str) -> String {
+    let is_of_type = error.starts_with("invalid type") || error.starts_with("invalid value");
+    let expected = error.rsplit_once(", expected ").filter(|_| is_of_type);
+    let Some((_, expected)) = expected else {
+        return error.to_owned();
+    };
+    let expected = match expected {
+        "u16" | "u32" | "u64" => "a whole number",
+        "a sequence" => "a list",
+        "a map" => "a table",
+        other if other.starts_with("struct") => "a table",
+        other => other,
+    };
+    format!("must be {expected}")
 }

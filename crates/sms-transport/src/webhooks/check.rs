@@ -139,3 +139,6 @@ fn is_fresh(made_at: &str, now: Timestamp) -> bool {
     let made_at = Timestamp::from_millis(millis);
     made_at.until(now) <= FRESH && now.until(made_at) <= FRESH
 }
+
+#[cfg(test)]
+mod tests;
