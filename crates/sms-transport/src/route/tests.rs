@@ -83,3 +83,22 @@ fn messages_are_shared_by_weight_and_so_is_what_one_cannot_take() {
         );
     }
 }
+
+#[test]
+fn equals_follow_each_other_in_every_order_alike() {
+    const MESSAGES: u32 = 48_000;
+    let all = [(); 4].map(|()| rules(1, 1, &[]));
+    let mut counts = BTreeMap::new();
+    for number in 0..MESSAGES {
+        let route = route(&all, "RU", message(u64::from(number)));
+        *counts.entry(route).or_insert(0_u32) += 1;
+    }
+    assert_eq!(counts.len(), 24);
+    let even = MESSAGES / 24;
+    assert!(
+        counts
+            .values()
+            .all(|count| count.abs_diff(even) < even / 10),
+        "{counts:?}"
+    );
+}

@@ -175,6 +175,8 @@ async fn answers_mean_what_their_status_says() {
 async fn a_success_that_cannot_be_read_tells_nothing() {
     let unclear = Submission::Cut("http 200 without the message's id".to_owned());
     let huge = format!("{{\"id\":\"m-1\",\"more\":\"{}\"}}", "x".repeat(64 * 1024));
+    // What is read of it would do.
+    let endless = format!("{{\"id\":\"m-1\"}}{}", " ".repeat(64 * 1024));
     for body in [
         "",
         "OK",
@@ -182,6 +184,7 @@ async fn a_success_that_cannot_be_read_tells_nothing() {
         "{\"ID\":\"m-1\"}",
         "[]",
         huge.as_str(),
+        endless.as_str(),
     ] {
         let (outcome, _) = outcome_of(Manner::Answers(answer("200 OK", body))).await;
         assert_eq!(outcome, unclear, "{}", body.len());
