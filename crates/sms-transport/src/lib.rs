@@ -12,6 +12,7 @@ mod inbox;
 mod providers;
 mod route;
 mod settings;
+pub mod smpp;
 mod webhooks;
 
 pub use inbox::{Inbox, InboxMessage};
