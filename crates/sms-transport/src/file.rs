@@ -20,15 +20,22 @@ const OWNER_ONLY_FOLDER: u32 = 0o700;
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
+    /// Whether the settings name a folder.
+    pub(crate) fn check(settings: &FileSettings, place: &Place) -> Checked<()> {
+        if settings.directory.as_os_str().is_empty() {
+            let place = place.key("directory");
+            return Err(place.wrong("must be a folder that messages are written into"));
+        }
+        Ok(())
+    }
+
     /// Makes the folder where there is none, and looks whether it can be written into.
     ///
     /// # Errors
     /// When it cannot be.
     pub(crate) fn open(settings: &FileSettings, folder: &Path, place: &Place) -> Checked<Self> {
+        Self::check(settings, place)?;
         let place = place.key("directory");
-        if settings.directory.as_os_str().is_empty() {
-            return Err(place.wrong("must be a folder that messages are written into"));
-        }
         let path = folder.join(&settings.directory);
         let made = DirBuilder::new()
             .recursive(true)

@@ -7,7 +7,7 @@ use axum::http::HeaderMap;
 use countersign_mfa::ports::sms::{
     Carriers, MessageState, Outgoing, ProviderName, Report, ReportedMessage, Submission,
 };
-use countersign_primitives::{Clock, MessageId};
+use countersign_primitives::{Clock, MessageId, SecretString};
 use countersign_sms_codes::{Countries, PhoneNumber};
 use tokio::sync::{Mutex, mpsc};
 
@@ -18,7 +18,8 @@ use crate::{
     file::Folder,
     http::Http,
     route::{Rules, route},
-    settings::{Checked, HttpSettings, KindSettings, Place, ProviderSettings},
+    settings::{Checked, FileSettings, HttpSettings, KindSettings, Place, ProviderSettings},
+    smpp::{Smpp, SmppError, SmppSettings},
     webhooks::{Taken, Webhook},
 };
 
@@ -51,14 +52,30 @@ struct Provider {
 
 /// How a provider is reached.
 enum Transport {
+    Smpp(Box<Smpp>),
     Http(Box<Http>),
     Folder(Folder),
     Inbox(Inbox),
 }
 
+/// A provider that can be opened.
+struct Prepared {
+    name: ProviderName,
+    rules: Rules,
+    transport: PreparedTransport,
+    webhook: Option<Webhook>,
+}
+
+enum PreparedTransport {
+    Smpp(Box<SmppSettings>, SecretString),
+    Http(Box<Http>),
+    Folder(FileSettings),
+}
+
 impl Providers {
     /// Opens what a configuration has, whose relative paths start at `folder`. Reads the files and
-    /// variables that secrets are in; connects to nobody yet.
+    /// variables that secrets are in, and begins to connect where a connection is kept. Must be
+    /// called within a runtime.
     ///
     /// # Errors
     /// Everything that is wrong, at most one thing of each provider.
@@ -71,7 +88,9 @@ impl Providers {
         let mut wrong = settings.check();
         let mut all = Vec::new();
         for (name, settings) in &settings.named {
-            match Provider::open(name, settings, folder, &sender) {
+            let place = Place::provider(name);
+            let prepared = Prepared::new(name, settings, folder, &sender);
+            match prepared.and_then(|prepared| prepared.open(folder, &sender, &place)) {
                 Ok(provider) => all.push(provider),
                 Err(what) => wrong.push(what),
             }
@@ -139,8 +158,19 @@ impl Providers {
     }
 }
 
-impl Provider {
-    fn open(
+impl ProvidersSettings {
+    /// Everything that is wrong, as [`Providers::open`] tells it; opens and writes nothing.
+    pub fn violations(&self, folder: &Path) -> Vec<String> {
+        let (nobody, _) = mpsc::channel(1);
+        let named = self.named.iter();
+        let wrong = named
+            .filter_map(|(name, settings)| Prepared::new(name, settings, folder, &nobody).err());
+        self.check().into_iter().chain(wrong).collect()
+    }
+}
+
+impl Prepared {
+    fn new(
         name: &str,
         settings: &ProviderSettings,
         folder: &Path,
@@ -150,24 +180,30 @@ impl Provider {
         let name = ProviderName::from_str(name)
             .map_err(|error| place.wrong(&format!("cannot be called so: {error}")))?;
         settings.check(&place)?;
-        let open = |http: &HttpSettings| -> Checked<Transport> {
-            let reports = reports.clone();
-            let http = Http::open(http, name.clone(), folder, reports, &place)?;
-            Ok(Transport::Http(Box::new(http)))
+        let http = |http: &HttpSettings| -> Checked<_> {
+            let http = Http::open(http, name.clone(), folder, reports.clone(), &place)?;
+            Ok(PreparedTransport::Http(Box::new(http)))
         };
         let (transport, webhook) = match &settings.kind {
-            KindSettings::Http(http) => {
+            KindSettings::Smpp(smpp) => {
+                let password = smpp.password.read(folder, &place.key("password"))?;
+                let settings = smpp.settings.clone().within(folder);
+                Smpp::check(&settings, &password).map_err(|error| smpp_fault(&error, &place))?;
+                let settings = Box::new(settings);
+                (PreparedTransport::Smpp(settings, password), None)
+            }
+            KindSettings::Http(settings) => {
                 let place = place.key("webhook");
-                let webhook = http.webhook.as_ref();
+                let webhook = settings.webhook.as_ref();
                 let webhook = webhook.map(|webhook| Webhook::signed(webhook, folder, &place));
-                (open(http)?, webhook.transpose()?)
+                (http(settings)?, webhook.transpose()?)
             }
             // Secrets are read here already, so that an error has the key that they stand under.
             KindSettings::Twilio(twilio) => {
                 let token = twilio.auth_token.read(folder, &place.key("auth_token"))?;
                 let url = twilio.public_url.as_deref();
                 let webhook = url.map(|url| Webhook::twilio(token, url, &place));
-                (open(&twilio.http(&place)?)?, webhook.transpose()?)
+                (http(&twilio.http(&place)?)?, webhook.transpose()?)
             }
             KindSettings::Smsc(smsc) => {
                 smsc.password.read(folder, &place.key("password"))?;
@@ -175,10 +211,11 @@ impl Provider {
                 let place_of_secret = place.key("callback_secret");
                 let secret = secret.map(|secret| secret.read(folder, &place_of_secret));
                 let webhook = secret.transpose()?.map(Webhook::smsc);
-                (open(&smsc.http(&place)?)?, webhook)
+                (http(&smsc.http(&place)?)?, webhook)
             }
             KindSettings::File(file) => {
-                (Transport::Folder(Folder::open(file, folder, &place)?), None)
+                Folder::check(file, &place)?;
+                (PreparedTransport::Folder(file.clone()), None)
             }
         };
         let countries = match settings.countries.as_slice() {
@@ -190,9 +227,45 @@ impl Provider {
             weight: settings.weight,
             countries,
         };
-        Ok(Self::new(name, rules, transport, webhook))
+        Ok(Self {
+            name,
+            rules,
+            transport,
+            webhook,
+        })
     }
 
+    fn open(
+        self,
+        folder: &Path,
+        reports: &mpsc::Sender<Report>,
+        place: &Place,
+    ) -> Checked<Provider> {
+        let transport = match self.transport {
+            PreparedTransport::Smpp(settings, password) => {
+                let opened = Smpp::open(self.name.clone(), *settings, password, reports.clone());
+                Transport::Smpp(Box::new(opened.map_err(|error| smpp_fault(&error, place))?))
+            }
+            PreparedTransport::Http(http) => Transport::Http(http),
+            PreparedTransport::Folder(file) => {
+                Transport::Folder(Folder::open(&file, folder, place)?)
+            }
+        };
+        Ok(Provider::new(
+            self.name,
+            self.rules,
+            transport,
+            self.webhook,
+        ))
+    }
+}
+
+/// What is wrong with how a carrier is reached over SMPP; it begins with its key.
+fn smpp_fault(error: &SmppError, place: &Place) -> String {
+    place.key(error).to_string()
+}
+
+impl Provider {
     fn new(
         name: ProviderName,
         rules: Rules,
@@ -230,6 +303,7 @@ impl Carriers for Providers {
             return Submission::Refused("no such provider is configured here".to_owned());
         };
         let outcome = match &provider.transport {
+            Transport::Smpp(smpp) => smpp.submit(message).await,
             Transport::Http(http) => http.submit(message).await,
             Transport::Folder(folder) => folder.submit(message).await,
             Transport::Inbox(inbox) => {

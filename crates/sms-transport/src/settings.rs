@@ -26,6 +26,7 @@ pub(crate) use self::{
     twilio::TwilioSettings,
     webhook::{Format, WebhookSettings},
 };
+use crate::smpp::SmppSettings;
 
 /// How many providers there may be: each has labels of its own in the metrics.
 const MOST_PROVIDERS: usize = 32;
@@ -59,6 +60,15 @@ pub(crate) enum KindSettings {
     Twilio(TwilioSettings),
     Smsc(SmscSettings),
     File(FileSettings),
+    Smpp(Box<SmppTable>),
+}
+
+/// The settings of kind `smpp`, and where their password is.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct SmppTable {
+    pub(crate) password: SecretSource,
+    #[serde(flatten)]
+    pub(crate) settings: SmppSettings,
 }
 
 /// What all kinds have in common.
@@ -143,8 +153,9 @@ impl<'de> Deserialize<'de> for ProviderSettings {
             "twilio" => read(table).map(KindSettings::Twilio),
             "smsc" => read(table).map(KindSettings::Smsc),
             "file" => read(table).map(KindSettings::File),
+            "smpp" => read_smpp(table).map(|smpp| KindSettings::Smpp(Box::new(smpp))),
             other => Err(format!(
-                "kind must be one of http, twilio, smsc, file, and is {other:?}"
+                "kind must be one of smpp, http, twilio, smsc, file, and is {other:?}"
             )),
         };
         Ok(Self {
@@ -165,6 +176,16 @@ impl Default for Common {
             countries: Vec::new(),
         }
     }
+}
+
+fn read_smpp(mut table: Map<String, Value>) -> Result<SmppTable, String> {
+    let Some(password) = table.remove("password") else {
+        return Err("missing field `password`".to_owned());
+    };
+    let password =
+        SecretSource::deserialize(password).map_err(|error| format!("password: {error}"))?;
+    let settings = read(table)?;
+    Ok(SmppTable { password, settings })
 }
 
 /// Whether numbers can be of a country with this code.

@@ -26,6 +26,12 @@ impl Place {
     }
 }
 
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// A value that is sent as it stands: with braces it might be taken for a placeholder.
 pub(crate) fn literal<'a>(value: &'a str, place: &Place) -> Checked<&'a str> {
     if value.is_empty() || value.contains(['{', '}']) || value.chars().any(char::is_control) {

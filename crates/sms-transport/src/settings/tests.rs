@@ -10,6 +10,7 @@ fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
     write("token", "tok-canary\n");
+    write("pw", "pw-canar\n");
     write("empty", "\n");
     write("lines", "a\nb\n");
     write("long", &"x".repeat(4097));
@@ -24,8 +25,14 @@ fn wrong_in(folder: &Path, name: &str, table: &str) -> Option<String> {
         Ok(settings) => settings,
         Err(error) => return Some(error.message().to_owned()),
     };
+    let violations = settings.violations(folder);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _within = runtime.enter();
     let opened = Providers::open(&settings, folder, MovedClock::new());
-    opened.err().map(|error| error.to_string())
+    let wrong = opened.err();
+    let told = wrong.as_ref().map_or(&[][..], ProvidersError::violations);
+    assert_eq!(violations, told, "what is looked at first is all there is");
+    wrong.map(|error| error.to_string())
 }
 
 fn wrong(table: &str) -> Option<String> {
@@ -43,6 +50,14 @@ const SMSC: &str = "
     url = 'https://smsc.example.com/sys/send.php'
     login = 'countersign'
     password = { file = 'token' }
+";
+const SMPP: &str = "
+    kind = 'smpp'
+    host = '127.0.0.1'
+    port = 9
+    system_id = 'countersign'
+    password = { file = 'pw' }
+    source = 'BANK'
 ";
 const HTTP: &str = "
     kind = 'http'
@@ -104,6 +119,8 @@ fn each_kind_of_provider_can_be_opened() {
             "public_url",
             "public_url = 'https://mfa.example.com/sms/alpha'",
         ),
+        SMPP.to_owned(),
+        with(SMPP, "tls", "tls = { server_name = 'smpp.example.com' }"),
         SMSC.to_owned(),
         with(
             SMSC,
@@ -128,11 +145,11 @@ fn what_cannot_be_is_refused_with_its_key_and_what_would_be_right() {
     for (table, expected) in [
         (
             "".to_owned(),
-            "kind must be one of http, twilio, smsc, file, and is \"\"",
+            "kind must be one of smpp, http, twilio, smsc, file, and is \"\"",
         ),
         (
             "kind = 'inbox'".to_owned(),
-            "kind must be one of http, twilio, smsc, file, and is \"inbox\"",
+            "kind must be one of smpp, http, twilio, smsc, file, and is \"inbox\"",
         ),
         ("kind = 7".to_owned(), "kind: must be a string"),
         (
@@ -337,6 +354,31 @@ fn what_cannot_be_is_refused_with_its_key_and_what_would_be_right() {
             "sms.providers.alpha.sender must be a text of one line without braces",
         ),
         ("kind = 'file'".to_owned(), "missing field `directory`"),
+        (with(SMPP, "password", ""), "missing field `password`"),
+        (
+            with(SMPP, "password", "password = 'canary'"),
+            "password: must be { file = ",
+        ),
+        (
+            with(SMPP, "password", "password = { file = 'token' }"),
+            "sms.providers.alpha.password must be 1 to 8 ASCII characters",
+        ),
+        (
+            with(SMPP, "port", "port = 'canary'"),
+            "port: must be a whole number",
+        ),
+        (
+            with(SMPP, "prt", "prt = 9"),
+            "unknown field `prt`, expected one of `host`, `port`",
+        ),
+        (
+            with(SMPP, "window", "window = 0"),
+            "window must be 1 to 1000",
+        ),
+        (
+            with(SMPP, "tls", "tls = { ca = 'none' }"),
+            "sms.providers.alpha.tls.ca names ",
+        ),
     ] {
         let found = wrong(&table).unwrap_or_default();
         assert!(
@@ -482,7 +524,7 @@ fn everything_that_is_wrong_is_told_at_once() {
 #[test]
 fn settings_that_are_shown_can_be_read_again() {
     let text = format!(
-        "[alpha]\n{HTTP}\norder = 3\n{WEBHOOK}\n[beta]\n{TWILIO}\n[gamma]\n{SMSC}\n[delta]\nkind = 'file'\ndirectory = 'sms'\n"
+        "[alpha]\n{HTTP}\norder = 3\n{WEBHOOK}\n[beta]\n{TWILIO}\n[gamma]\n{SMSC}\n[delta]\nkind = 'file'\ndirectory = 'sms'\n[epsilon]\n{SMPP}\n"
     );
     let settings: ProvidersSettings = toml::from_str(&text).unwrap();
     let shown = toml::to_string(&settings).unwrap();
