@@ -223,6 +223,23 @@ install_typescript_example() {
     report typescript "$state" "$("$home/node_modules/.bin/tsc" --version)"
 }
 
+# What the carrier of the SMS tests needs, beside the checkout's script.
+install_smsc() {
+    local lock=tests/smsc/package-lock.json home tmp state=found
+    home=.tools/smsc-$(sha256sum "$lock" | cut -c 1-12)
+    if [[ ! -d $home/node_modules ]]; then
+        state=installed
+        tmp=$(mktemp -d .tools/tmp.XXXXXX)
+        cp tests/smsc/package.json "$lock" "$tmp"
+        npm ci --prefix "$tmp" --no-audit --no-fund --loglevel=error </dev/null >/dev/null ||
+            die "npm could not install $lock"
+        rm -rf "$home"
+        mv "$tmp" "$home"
+    fi
+    export COUNTERSIGN_TEST_SMSC=$PWD/$home
+    report smsc "$state" "smpp $(node -p 'require(process.argv[1]).version' "$COUNTERSIGN_TEST_SMSC/node_modules/smpp/package.json")"
+}
+
 check_digest() {
     local got
     got=$(sha256sum "$2" | cut -d ' ' -f 1)
@@ -255,5 +272,6 @@ setup() {
         "$CARGO_FUZZ_SHA256_X86_64" "$CARGO_FUZZ_SHA256_AARCH64"
     install_python_example
     install_typescript_example
+    install_smsc
     exec 9>&-
 }

@@ -1,6 +1,8 @@
 //! PDUs, as they are written and read. What is written is rusmpp's work; what carriers write is read
 //! with more patience than its readers have.
 
+use std::fmt;
+
 use countersign_primitives::{ExposeSecret, SecretString};
 use rusmpp::{
     Command, CommandStatus, Pdu,
@@ -63,13 +65,24 @@ pub(super) enum What {
     UnknownAnswer,
 }
 
-/// The parts of a `deliver_sm` that a receipt is read from.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The parts of a `deliver_sm` that a receipt is read from. `Debug` does not show the text: a receipt
+/// may repeat the beginning of what was sent.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(super) struct Delivery {
     pub(super) esm_class: u8,
     pub(super) text: Vec<u8>,
     pub(super) receipted_message_id: Option<String>,
     pub(super) message_state: Option<u8>,
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery")
+            .field("esm_class", &self.esm_class)
+            .field("receipted_message_id", &self.receipted_message_id)
+            .field("message_state", &self.message_state)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Asks for a session in which messages go out and receipts come in.

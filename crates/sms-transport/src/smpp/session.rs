@@ -57,7 +57,7 @@ pub(super) fn wire(io: Box<dyn Io>) -> Wire {
 pub(super) enum Order {
     /// To give a part of a message to the carrier.
     Submit(Box<Submit>),
-    /// To end, if all that it waits for was given up: nothing more can be sent in it.
+    /// To end, if the window is full of what nobody waits for any more: nothing can be sent in it.
     EndIfStuck,
 }
 
@@ -190,7 +190,9 @@ impl<'a> Session<'a> {
         let submit = match order {
             Order::Submit(submit) => *submit,
             Order::EndIfStuck => {
-                let is_stuck = self.given.values().all(|given| given.answer.is_closed());
+                let is_full = self.given.len() >= usize::from(self.shared.settings.window);
+                let mut given = self.given.values();
+                let is_stuck = is_full && given.all(|given| given.answer.is_closed());
                 return if is_stuck {
                     Err("the window is full of messages that were not answered".to_owned())
                 } else {

@@ -157,6 +157,19 @@ fn a_parameter_that_is_cut_off_does_not_hide_those_before_it() {
     assert_eq!(delivery.message_state, Some(2));
 }
 
+#[test]
+fn a_receipt_does_not_show_what_was_sent() {
+    let shown = Delivery {
+        text: b"text:Your code: 123456".to_vec(),
+        ..Delivery::default()
+    };
+    let shown = format!("{shown:?}");
+    assert!(
+        !shown.contains("123") && !shown.contains("49, 50"),
+        "{shown}"
+    );
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_read_without_a_panic(

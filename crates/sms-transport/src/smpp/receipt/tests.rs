@@ -46,8 +46,8 @@ fn what_is_no_receipt_is_none() {
         "id:",
         "id:77",
         "stat:DELIVRD",
-        "text:id:77 stat:DELIVRD",
-        "id:77 text:stat:DELIVRD",
+        "stat:DELIVRD text:my id:77",
+        "id:77 text:my stat:DELIVRD",
         "hello",
     ] {
         assert_eq!(receipt(text.as_bytes()), None, "{text}");
