@@ -10,9 +10,7 @@ use super::{
     named::{read_some, read_within},
 };
 
-/// The settings of kind `http`. Texts may have placeholders, which [`Template`] lists.
-///
-/// [`Template`]: crate::http::Template
+/// The settings of kind `http`. Texts may have placeholders, which `Template` lists.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HttpSettings {
