@@ -75,10 +75,7 @@ impl Smpp {
         password: SecretString,
         reports: mpsc::Sender<Report>,
     ) -> Result<Self, SmppError> {
-        let text = password.expose_secret();
-        if text.is_empty() || !is_text(text, MAX_PASSWORD) {
-            return Err(SmppError::Password);
-        }
+        Self::check(&settings, &password)?;
         let tls = Tls::read(&settings)?;
         let pace = Pace::new(settings.requests_per_second, Instant::now());
         let shared = Arc::new(Shared {
@@ -102,6 +99,15 @@ impl Smpp {
             link,
             _stop: stop.drop_guard(),
         })
+    }
+
+    /// Whether a carrier can be opened so: its password, and what TLS is done with.
+    pub(crate) fn check(settings: &SmppSettings, password: &SecretString) -> Result<(), SmppError> {
+        let text = password.expose_secret();
+        if text.is_empty() || !is_text(text, MAX_PASSWORD) {
+            return Err(SmppError::Password);
+        }
+        Tls::read(settings).map(|_| ())
     }
 
     /// Gives a message to the carrier, once. Of a message of several parts that the carrier took a
