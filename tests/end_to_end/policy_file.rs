@@ -25,7 +25,7 @@ pub(crate) fn add(suite: &mut Suite) {
 /// Logins of one caller take an app, those of others are nobody's; withdrawals are refused where no
 /// app is enrolled; settings take an app's code too, where there is one.
 const POLICY: &str = r#"version = 1
-strength = ["totp", "backup-codes"]
+strength = ["totp", "sms", "backup-codes"]
 
 [[rules]]
 name = "logins of the web site"

@@ -3,11 +3,14 @@
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use countersign_gateway::{Callers, Gateway, Health, Metrics, Tls};
+use countersign_gateway::{Callers, Gateway, Health, Inbox, Metrics, Tls};
 use countersign_keyring::Keyring;
 use countersign_mfa::{
-    Entropy, Feed, HashPool, Platform, Settings, SystemEntropy,
-    ports::{FeedSource, KeyVerdict, Store, Upkeep},
+    Dispatcher, Entropy, Feed, HashPool, Platform, Settings, SystemEntropy,
+    ports::{
+        FeedSource, KeyVerdict, Store, Upkeep,
+        sms::{Carriers, Outbox},
+    },
 };
 use countersign_primitives::SecretString;
 use countersign_storage::{ConnectError, SchemaState, Settings as StorageSettings, Storage};
@@ -42,6 +45,8 @@ pub(crate) struct Edge {
     pub(crate) deadline: Duration,
     /// How long requests in flight may take after a stop.
     pub(crate) drain: Duration,
+    /// The messages that would have been sent: for development.
+    pub(crate) inbox: Option<Arc<dyn Inbox>>,
 }
 
 /// A platform that is put together.
@@ -138,13 +143,24 @@ impl Composed {
             entropy: entropy(),
             health: Health::default(),
             metrics: edge.metrics,
-            inbox: None,
+            inbox: edge.inbox,
             reflection: edge.reflection,
             tls: edge.tls,
             callers: edge.callers,
             deadline: edge.deadline,
             drain: edge.drain,
         }
+    }
+
+    /// Sends messages by these carriers until `stop`, for as long as it is polled.
+    pub(crate) async fn keep_sending(
+        &self,
+        carriers: Arc<dyn Carriers>,
+        stop: impl Future<Output = ()> + Send,
+    ) {
+        let outbox = Arc::clone(&self.storage) as Arc<dyn Outbox>;
+        let dispatcher = Dispatcher::new(Arc::clone(&self.platform), outbox, carriers);
+        Arc::new(dispatcher).run(stop).await;
     }
 
     /// Deletes what retention ends, every minute, for as long as it is polled.

@@ -7,6 +7,7 @@ mod check;
 mod defaults;
 mod observe;
 mod policy;
+mod sms;
 mod tls;
 
 use std::{
@@ -35,6 +36,7 @@ use self::observe::{Metrics, Traces};
 pub(crate) use self::{
     observe::TraceTarget,
     policy::{Policy, read_policy},
+    sms::Sms,
     tls::{CallerRow, Tls},
 };
 use crate::{compose::Edge, database_url, logs};
@@ -73,6 +75,7 @@ pub(crate) struct Config {
     pub(crate) throttle: Throttle,
     pub(crate) confirmation: Confirmation,
     pub(crate) limits: Limits,
+    pub(crate) sms: Sms,
     pub(crate) retention: Retention,
     pub(crate) reflection: bool,
     pub(crate) log: Log,
@@ -139,6 +142,7 @@ pub(crate) struct Confirmation {
 pub(crate) struct Limits {
     pub(crate) identifiers: usize,
     pub(crate) authenticators: usize,
+    pub(crate) phone_numbers: usize,
     pub(crate) pending_enrolments: usize,
     pub(crate) pending_confirmations: usize,
     pub(crate) enrolment_seconds: u64,
@@ -235,6 +239,10 @@ impl Config {
         config.limits.caller_requests_at_once = Some(config.limits.share());
         config.keys.file = from(folder, &config.keys.file);
         faults.extend(config.policy.read(folder).err());
+        let issuer = config.issuer.clone();
+        faults.extend(config.sms.complete(&issuer, folder).err());
+        let providers = config.sms.providers.violations(folder);
+        faults.extend(providers.into_iter().map(Error::msg));
         if let Some(tls) = &mut config.tls {
             tls.resolve(folder);
         }
@@ -265,6 +273,8 @@ impl Config {
         };
         settings.limits.identifiers = self.limits.identifiers;
         settings.limits.authenticators = self.limits.authenticators;
+        settings.limits.numbers = self.limits.phone_numbers;
+        settings.sms = self.sms.in_force();
         settings.limits.pending_enrolments = self.limits.pending_enrolments;
         settings.limits.pending_confirmations = self.limits.pending_confirmations;
         settings.limits.enrolment_life = Duration::from_secs(self.limits.enrolment_seconds);
@@ -287,6 +297,7 @@ impl Config {
             reflection: self.reflection,
             deadline: Duration::from_secs(self.limits.request_seconds),
             drain: Duration::from_secs(self.limits.drain_seconds),
+            inbox: None,
         })
     }
 

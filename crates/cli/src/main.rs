@@ -9,6 +9,7 @@ mod compose;
 mod config;
 mod database_url;
 mod files;
+mod inbox;
 mod logs;
 mod output;
 mod server;

@@ -4,10 +4,12 @@ use std::{io::ErrorKind, net::SocketAddr, process, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use countersign_gateway::{Gateway, Pages, serve_pages};
+use countersign_sms_transport::Providers;
 use tokio::{
     net::TcpListener,
     runtime::Runtime,
     signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
     time::timeout,
 };
 
@@ -49,6 +51,7 @@ pub(crate) async fn serve(
     composed: &Composed,
     listener: TcpListener,
     edge: Edge,
+    sms: Option<Carried>,
     pages: Option<TcpListener>,
     confirmations_kept: Duration,
 ) -> Result<()> {
@@ -59,9 +62,19 @@ pub(crate) async fn serve(
     tracing::info!(address = %address, "countersign is ready");
     let gateway = composed.gateway(edge);
     let pages = show_pages(&gateway, pages);
-    let serving = countersign_gateway::serve(gateway, listener, signals.stop());
+    let (stop_sending, stopped) = oneshot::channel::<()>();
+    let sending = send(composed, sms, async {
+        // Dropped or told: either way it is over.
+        let _ = stopped.await;
+    });
+    let serving = async {
+        let served = countersign_gateway::serve(gateway, listener, signals.stop()).await;
+        let _ = stop_sending.send(());
+        served
+    };
+    let serving = async { tokio::join!(serving, sending) };
     let served = tokio::select! {
-        served = serving => served.map_err(Into::into),
+        (served, sent) = serving => served.map_err(Into::into).and(sent),
         shown = pages => shown,
         () = composed.keep_swept(confirmations_kept) => Ok(()),
     };
@@ -70,6 +83,37 @@ pub(crate) async fn serve(
     }
     served?;
     tracing::info!("countersign has stopped");
+    Ok(())
+}
+
+/// Who carries messages, and where they report.
+pub(crate) struct Carried {
+    pub(crate) providers: Providers,
+    pub(crate) webhooks: Option<TcpListener>,
+}
+
+/// Sends messages, and takes what is reported of them, until `stop`. What is under way then is ended.
+async fn send(
+    composed: &Composed,
+    sms: Option<Carried>,
+    stop: impl Future<Output = ()> + Send,
+) -> Result<()> {
+    let Some(Carried {
+        providers,
+        webhooks,
+    }) = sms
+    else {
+        return Ok(());
+    };
+    let reports = match webhooks {
+        Some(listener) => {
+            let router = countersign_sms_transport::router(&providers);
+            tokio::spawn(async move { axum::serve(listener, router).await })
+        }
+        None => tokio::spawn(std::future::pending()),
+    };
+    composed.keep_sending(Arc::new(providers), stop).await;
+    reports.abort();
     Ok(())
 }
 

@@ -5,19 +5,24 @@ use std::{
     net::SocketAddr,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use countersign_gateway::Callers;
 use countersign_mfa::Settings;
+use countersign_primitives::SystemClock;
+use countersign_sms_transport::{Inbox, Providers};
 
 use crate::{
     compose::{self, Edge, Parts},
-    config::{Config, DEFAULT_LISTEN, DRAIN, Hash, REQUEST},
-    database_url, files, logs,
+    config::{Config, DEFAULT_LISTEN, DRAIN, Hash, REQUEST, Sms},
+    database_url, files,
+    inbox::Shown,
+    logs,
     output::{program, say},
-    server,
+    server::{self, Carried},
 };
 
 /// Run the whole platform for development: its data and keys in a folder, nothing else needed.
@@ -76,6 +81,8 @@ impl Dev {
         if let Some(issuer) = &self.issuer {
             settings.issuer.clone_from(issuer);
         }
+        let inbox = Inbox::new(Arc::new(SystemClock));
+        settings.sms = Some(Arc::new(Sms::of_dev(&settings.issuer)?));
         let database = compose::database_at(database_url::of_sqlite(&folder.database())?);
         compose::migrate(&database).await?;
         let parts = Parts {
@@ -95,8 +102,13 @@ impl Dev {
             reflection: true,
             deadline: REQUEST,
             drain: DRAIN,
+            inbox: Some(Arc::new(Shown(inbox.clone()))),
         };
-        server::serve(&composed, listener, edge, None, kept).await
+        let carried = Carried {
+            providers: Providers::inbox(inbox, Arc::new(SystemClock)),
+            webhooks: None,
+        };
+        server::serve(&composed, listener, edge, Some(carried), None, kept).await
     }
 
     /// Says what is where, and what to try next.

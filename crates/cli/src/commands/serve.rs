@@ -1,13 +1,24 @@
 //! `countersign serve`: the platform as a configuration describes it.
 
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Result;
 use clap::Args;
 use countersign_gateway::Metrics;
-use countersign_primitives::HashCost;
+use countersign_primitives::{HashCost, SystemClock};
+use countersign_sms_transport::Providers;
 
-use crate::{compose::Parts, config::Config, files, logs, server, traces::Traces};
+use crate::{
+    compose::Parts,
+    config::Config,
+    files, logs,
+    output::say,
+    server::{self, Carried},
+    traces::Traces,
+};
 
 /// Run the platform as a configuration file describes it, on PostgreSQL or SQLite.
 ///
@@ -63,6 +74,38 @@ impl Serve {
         served
     }
 
+    /// The carriers of the configuration, if it has any.
+    async fn carriers(&self, config: &Config) -> Result<Option<Carried>> {
+        if config.sms.providers.is_empty() {
+            return Ok(None);
+        }
+        let folder = self.config.parent().unwrap_or(Path::new(""));
+        let providers = Providers::open(&config.sms.providers, folder, Arc::new(SystemClock))?;
+        let webhooks = match config.sms.webhooks() {
+            Some(address) => {
+                let setting = format!("`sms.webhooks.listen` in {}", self.config.display());
+                let listener = server::listen(address, &setting).await?;
+                say(format!(
+                    "webhooks of carriers on {}",
+                    listener.local_addr()?
+                ));
+                Some(listener)
+            }
+            None if providers.take_webhooks() => {
+                tracing::warn!(
+                    "a provider reports by webhook, and `sms.webhooks.listen` names no address: \
+                     what becomes of its messages will not be known"
+                );
+                None
+            }
+            None => None,
+        };
+        Ok(Some(Carried {
+            providers,
+            webhooks,
+        }))
+    }
+
     async fn serve(&self, config: &Config) -> Result<()> {
         let settings = config.settings();
         if settings.hash_cost.memory_kib < HashCost::OWASP.memory_kib {
@@ -86,10 +129,11 @@ impl Serve {
         if edge.tls.is_none() {
             tracing::warn!("plaintext on loopback: callers are taken at their word");
         }
+        let sms = self.carriers(config).await?;
         let composed = Parts::of_config(config, keyring, migrate).compose().await?;
         let setting = format!("`listen` in {}", self.config.display());
         let listener = server::listen(config.listen, &setting).await?;
         let kept = config.confirmations_kept();
-        server::serve(&composed, listener, edge, pages, kept).await
+        server::serve(&composed, listener, edge, sms, pages, kept).await
     }
 }

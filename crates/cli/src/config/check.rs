@@ -74,6 +74,7 @@ impl Config {
             retention.confirmations_days,
             1..=3650,
         );
+        self.check_sms(&mut found);
         self.check_observed(&mut found);
         found.0
     }
@@ -167,7 +168,12 @@ impl Violations {
         self.0.push(format!("`{key}` {rule}"));
     }
 
-    fn within<T: PartialOrd + Display>(&mut self, key: &str, value: T, range: RangeInclusive<T>) {
+    pub(super) fn within<T: PartialOrd + Display>(
+        &mut self,
+        key: &str,
+        value: T,
+        range: RangeInclusive<T>,
+    ) {
         if !range.contains(&value) {
             let (least, most) = (range.start(), range.end());
             self.add(

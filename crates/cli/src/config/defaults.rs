@@ -19,6 +19,7 @@ impl Default for Config {
             throttle: Throttle::default(),
             confirmation: Confirmation::default(),
             limits: Limits::default(),
+            sms: Sms::default(),
             retention: Retention::default(),
             reflection: false,
             log: Log::default(),
@@ -100,6 +101,7 @@ impl Default for Limits {
         Self {
             identifiers: limits.identifiers,
             authenticators: limits.authenticators,
+            phone_numbers: limits.numbers,
             pending_enrolments: limits.pending_enrolments,
             pending_confirmations: limits.pending_confirmations,
             enrolment_seconds: limits.enrolment_life.as_secs(),

@@ -204,7 +204,7 @@ fn with_policy(policy: &str) -> (tempfile::TempDir, PathBuf) {
 }
 
 const LOGINS_ONLY: &str = "version = 1
-strength = ['totp', 'backup-codes']
+strength = ['totp', 'sms', 'backup-codes']
 [[rules]]
 name = 'logins'
 operations = ['login']
@@ -245,7 +245,7 @@ fn a_policy_that_is_not_right_is_an_error_with_its_file_line_and_column() {
     let error = format!("{:#}", Config::read(&path).unwrap_err());
     let expected = format!(
         "the configuration {} is not right: the policy {} is not right: line 6, column 12: unknown \
-         kind \"fax\": it must be one of totp, backup-codes, any, pin",
+         kind \"fax\": it must be one of totp, sms, backup-codes, any, pin",
         path.display(),
         folder.path().join("policy.toml").display()
     );
