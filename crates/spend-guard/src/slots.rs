@@ -53,12 +53,16 @@ mod tests {
         }
 
         #[test]
-        fn a_slot_can_pay_the_dearest_message_many_times(amount: u64, dearest: u64) {
+        fn a_slot_can_pay_the_dearest_message_many_times(
+            dearest in 1..u64::from(u32::MAX),
+            messages in 0..1_000_u64,
+            rest: u16,
+        ) {
+            let amount = dearest * messages + u64::from(rest);
             let slots = for_money(amount, dearest);
             prop_assert!((1..=MAX_SLOTS).contains(&slots));
-            if slots > 1 {
-                prop_assert!(share(amount, slots, slots - 1) / dearest.max(1) >= DEAREST_PER_SLOT);
-            }
+            let part = share(amount, slots, slots - 1);
+            prop_assert!(slots == 1 || part / dearest >= 16, "{part} in each of {slots}");
         }
     }
 
