@@ -38,17 +38,18 @@ pub(crate) const TAKE_POSTGRES: &str = "WITH s AS (INSERT INTO spend AS s \
 
 /// Reads all of them as one moment has them; there is a row in any case. `$1` is the subject, `$2`
 /// the numbers, `$3` the budgets, `$4` the prefix, `$5` and `$6` after and until when, `$7` and `$8`
-/// which row closes it, `$9` how many messages.
+/// which row closes it, `$9` how many messages. Pairs are compared so that the index of prefixes is
+/// the only one that serves, even where the plan is made while the table is empty.
 macro_rules! read {
     ($later:literal, $numbers:literal, $keys:literal) => {
         concat!(
             "SELECT c.sent, c.confirmed, u.others, s.scope, s.slot, s.closed_until, s.body FROM ",
             "(SELECT count(*) AS sent, count(l.confirmed_at) AS confirmed FROM ",
-            "(SELECT m.confirmed_at FROM message AS m WHERE m.prefix = $4 ",
-            "AND m.state <> 'WITHDRAWN' AND m.created_at <= $6 AND m.created_at > ",
+            "(SELECT m.confirmed_at FROM message AS m WHERE m.state <> 'WITHDRAWN' ",
+            "AND (m.prefix, m.created_at) <= ($4, $6) AND (m.prefix, m.created_at) > ($4, ",
             $later,
-            "($5, COALESCE((SELECT closed_until FROM spend WHERE scope = $7 AND slot = $8), $5)) ",
-            "ORDER BY m.created_at DESC LIMIT $9) AS l) AS c CROSS JOIN ",
+            "($5, COALESCE((SELECT closed_until FROM spend WHERE scope = $7 AND slot = $8), $5))) ",
+            "ORDER BY m.prefix DESC, m.created_at DESC LIMIT $9) AS l) AS c CROSS JOIN ",
             "(SELECT count(DISTINCT n.subject_id) AS others FROM number_user AS n ",
             "WHERE n.subject_id <> $1 AND n.number IN (",
             $numbers,

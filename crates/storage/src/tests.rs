@@ -5,6 +5,7 @@
 
 mod apply;
 mod batches;
+mod crowds;
 mod examine;
 mod feed;
 mod lock;
