@@ -28,7 +28,7 @@ use crate::{
         sms::{SharedKey, SpendRow},
     },
     queue::SubjectQueue,
-    room::Room,
+    room::{Place, Room},
     shared::Shared,
     sms_plan::SmsPlan,
 };
@@ -162,10 +162,41 @@ pub(crate) struct Context<'a> {
 /// One round's outcome before anything is written.
 enum Step<A> {
     Answer(A),
-    Hash(HashJob),
-    Share(SharedKey),
+    Missing(Missing),
     LookAgain,
     Apply(Box<Prepared>, A),
+}
+
+/// What a decision lacks.
+enum Missing {
+    Hash(HashJob),
+    Shared(SharedKey),
+}
+
+/// What an optimistic round led to.
+enum Round<A> {
+    Answer(A),
+    Missed,
+    ToLock,
+}
+
+/// A request under way, and what was found out for it so far.
+struct Work<'a, U> {
+    call: &'a Call,
+    key: LoadKey,
+    use_case: &'a U,
+    hashes: Hashes,
+    shared: Option<Shared>,
+    rng: StdRng,
+}
+
+impl<U> Work<'_, U> {
+    /// Whether a change is a choice among rows that were only looked at, and not yet the change to
+    /// make.
+    fn chooses(&mut self, change: &Change) -> bool {
+        let shared = self.shared.as_mut();
+        shared.is_some_and(|looked| looked.choose(change))
+    }
 }
 
 /// A change that was decided on, and what it counts for once it is written.
@@ -237,102 +268,152 @@ impl Platform {
                 id: request,
             }),
         };
-        let mut hashes = Hashes::default();
-        let mut shared = None;
-
+        let mut work = Work {
+            call,
+            key,
+            use_case,
+            hashes: Hashes::default(),
+            shared: None,
+            rng,
+        };
         for round in 0..OPTIMISTIC_ROUNDS {
-            let rows = self.store.load(&key).instrument(stage!("load")).await?;
-            let given = (call, &key, use_case);
-            let (Prepared { change, tally }, answer) = loop {
-                match self.consider(&rows, given, &hashes, shared.as_ref(), &mut rng)? {
-                    Step::Answer(answer) => return Ok(answer),
-                    Step::Hash(job) => {
-                        let run = self.pool.run(job, &mut hashes, &mut rng);
-                        place.outside(run).instrument(stage!("hash")).await?;
-                    }
-                    Step::Share(wanted) => {
-                        shared = Some(self.look_at_shared(&call.subject, wanted).await?);
-                    }
-                    Step::LookAgain => return Err(Error::SubjectBusy),
-                    Step::Apply(prepared, answer) => break (*prepared, answer),
-                }
-            };
-            // What subjects share is spent of under locks alone.
-            if shared.as_mut().is_some_and(|looked| looked.choose(&change)) {
-                break;
-            }
-            match self.store.apply(change).instrument(stage!("apply")).await {
-                Ok(Applied::Written) => return Ok(self.written(answer, &tally)),
-                Ok(Applied::GuardMissed) => self.pause(round, &mut rng).await,
-                Err(StoreError::OutcomeUnknown(_)) => {
-                    return self.look_up(&key, call, answer, &tally).await;
-                }
-                Err(error) => return Err(error.into()),
+            match self.optimistic_round(&mut work, &mut place).await? {
+                Round::Answer(answer) => return Ok(answer),
+                Round::Missed => self.pause(round, &mut work.rng).await,
+                // What subjects share is spent of under locks alone.
+                Round::ToLock => break,
             }
         }
-
         for _ in 0..LOCKED_ROUNDS {
-            let (rows, mut lock) = self.store.lock(&key).instrument(stage!("load")).await?;
-            if let Some(shared) = &mut shared
-                && let Some(wanted) = shared.to_lock()
-            {
-                let taken = lock.shared(&call.subject, wanted);
-                match taken.instrument(stage!("load")).await {
-                    Ok(rows) => shared.lock(rows),
-                    Err(error) => {
-                        lock.release().await?;
-                        return Err(error.into());
-                    }
-                }
-            }
-            let given = (call, &key, use_case);
-            let step = self.consider(&rows, given, &hashes, shared.as_ref(), &mut rng);
-            let is_choice = match (&step, &mut shared) {
-                (Ok(Step::Apply(prepared, _)), Some(shared)) => shared.choose(&prepared.change),
-                _ => false,
-            };
-            match step {
-                Ok(Step::Apply(prepared, answer)) if !is_choice => {
-                    let Prepared { change, tally } = *prepared;
-                    match lock.apply(change).instrument(stage!("apply")).await {
-                        Ok(Applied::Written) => return Ok(self.written(answer, &tally)),
-                        Ok(Applied::GuardMissed) => {}
-                        Err(StoreError::OutcomeUnknown(_)) => {
-                            return self.look_up(&key, call, answer, &tally).await;
-                        }
-                        Err(error) => return Err(error.into()),
-                    }
-                }
-                other => {
-                    lock.release().await?;
-                    match other? {
-                        Step::Answer(answer) => return Ok(answer),
-                        Step::Hash(job) => {
-                            let run = self.pool.run(job, &mut hashes, &mut rng);
-                            place.outside(run).instrument(stage!("hash")).await?;
-                        }
-                        Step::Share(wanted) => {
-                            shared = Some(self.look_at_shared(&call.subject, wanted).await?);
-                        }
-                        Step::LookAgain => shared = None,
-                        Step::Apply(..) => {}
-                    }
-                }
+            if let Some(answer) = self.locked_round(&mut work, &mut place).await? {
+                return Ok(answer);
             }
         }
         Err(Error::SubjectBusy)
+    }
+
+    /// Decides from the rows as they are, and applies where they still are so.
+    async fn optimistic_round<U: UseCase>(
+        &self,
+        work: &mut Work<'_, U>,
+        place: &mut Place<'_>,
+    ) -> Result<Round<U::Answer>, Error> {
+        let rows = self.store.load(&work.key);
+        let rows = rows.instrument(stage!("load")).await?;
+        let (prepared, answer) = loop {
+            match self.consider(&rows, work)? {
+                Step::Answer(answer) => return Ok(Round::Answer(answer)),
+                Step::LookAgain => return Err(Error::SubjectBusy),
+                Step::Apply(prepared, answer) => break (*prepared, answer),
+                Step::Missing(missing) => self.provide(missing, work, place).await?,
+            }
+        };
+        if work.chooses(&prepared.change) {
+            return Ok(Round::ToLock);
+        }
+        let applied = self.store.apply(prepared.change);
+        let applied = applied.instrument(stage!("apply")).await;
+        let outcome = self.outcome(applied, answer, &prepared.tally, work).await?;
+        Ok(outcome.map_or(Round::Missed, Round::Answer))
+    }
+
+    /// Decides from rows that nobody else can change, and applies; `None` where something was missing
+    /// for it.
+    async fn locked_round<U: UseCase>(
+        &self,
+        work: &mut Work<'_, U>,
+        place: &mut Place<'_>,
+    ) -> Result<Option<U::Answer>, Error> {
+        let taken = self.store.lock(&work.key);
+        let (rows, mut lock) = taken.instrument(stage!("load")).await?;
+        if let Some(shared) = &mut work.shared
+            && let Some(wanted) = shared.to_lock()
+        {
+            let taken = lock.shared(&work.call.subject, wanted);
+            match taken.instrument(stage!("load")).await {
+                Ok(rows) => shared.lock(rows),
+                Err(error) => {
+                    lock.release().await?;
+                    return Err(error.into());
+                }
+            }
+        }
+        match self.consider(&rows, work) {
+            Ok(Step::Apply(prepared, answer)) if !work.chooses(&prepared.change) => {
+                let Prepared { change, tally } = *prepared;
+                let applied = lock.apply(change).instrument(stage!("apply")).await;
+                self.outcome(applied, answer, &tally, work).await
+            }
+            other => {
+                lock.release().await?;
+                match other? {
+                    Step::Answer(answer) => return Ok(Some(answer)),
+                    Step::Missing(missing) => self.provide(missing, work, place).await?,
+                    Step::LookAgain => work.shared = None,
+                    // It was a choice, and what was chosen is to be locked.
+                    Step::Apply(..) => {}
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// Gets what a decision lacks.
+    async fn provide<U>(
+        &self,
+        missing: Missing,
+        work: &mut Work<'_, U>,
+        place: &mut Place<'_>,
+    ) -> Result<(), Error> {
+        match missing {
+            Missing::Hash(job) => {
+                let run = self.pool.run(job, &mut work.hashes, &mut work.rng);
+                place.outside(run).instrument(stage!("hash")).await?;
+            }
+            Missing::Shared(wanted) => {
+                let rows = self.store.shared(&work.call.subject, &wanted);
+                let rows = rows.instrument(stage!("load")).await?;
+                work.shared = Some(Shared::looked(wanted, rows));
+            }
+        }
+        Ok(())
+    }
+
+    /// What came of applying; `None` where the guard was missed.
+    async fn outcome<U: UseCase>(
+        &self,
+        applied: Result<Applied, StoreError>,
+        answer: U::Answer,
+        tally: &Tally,
+        work: &Work<'_, U>,
+    ) -> Result<Option<U::Answer>, Error> {
+        match applied {
+            Ok(Applied::Written) => Ok(Some(self.written(answer, tally))),
+            Ok(Applied::GuardMissed) => Ok(None),
+            Err(StoreError::OutcomeUnknown(_)) => {
+                let found = self.look_up(&work.key, work.call, answer, tally).await;
+                found.map(Some)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The pure middle of a round: the earlier answer, the hashes that are missing, or the change.
     fn consider<U: UseCase>(
         &self,
         rows: &Rows,
-        (call, key, use_case): (&Call, &LoadKey, &U),
-        hashes: &Hashes,
-        shared: Option<&Shared>,
-        rng: &mut StdRng,
+        work: &mut Work<'_, U>,
     ) -> Result<Step<U::Answer>, Error> {
         let _stage = stage!("decide").entered();
+        let Work {
+            call,
+            key,
+            use_case,
+            hashes,
+            shared,
+            rng,
+        } = work;
+        let (call, shared) = (*call, shared.as_ref());
         if let Some(record) = &rows.request {
             return Ok(Step::Answer(self.earlier_answer(record, call)?));
         }
@@ -345,12 +426,12 @@ impl Platform {
             shared,
         };
         if let Some(job) = use_case.hash_job(&snapshot, &context, hashes) {
-            return Ok(Step::Hash(job));
+            return Ok(Step::Missing(Missing::Hash(job)));
         }
         if shared.is_none()
             && let Some(wanted) = use_case.shared(&snapshot, &context)?
         {
-            return Ok(Step::Share(wanted));
+            return Ok(Step::Missing(Missing::Shared(wanted)));
         }
         match use_case.decide(&snapshot, &context, hashes, rng)? {
             Decision::Unchanged(answer) => Ok(Step::Answer(answer)),
@@ -381,16 +462,6 @@ impl Platform {
                 Ok(Step::Apply(Box::new(Prepared { change, tally }), answer))
             }
         }
-    }
-
-    async fn look_at_shared(
-        &self,
-        subject: &SubjectId,
-        wanted: SharedKey,
-    ) -> Result<Shared, Error> {
-        let rows = self.store.shared(subject, &wanted);
-        let rows = rows.instrument(stage!("load")).await?;
-        Ok(Shared::looked(wanted, rows))
     }
 
     /// What follows a change, once it is written.

@@ -12,7 +12,7 @@ use rand::rngs::StdRng;
 
 use crate::{
     Error, Method, Platform, SendRefusal, SentCode,
-    confirmation::{Confirmation, Private},
+    confirmation::Confirmation,
     error::RetryAt,
     event::Fact,
     hashing::Hashes,
@@ -111,14 +111,8 @@ impl UseCase for SendCode {
         let phone = identifier.phone().ok_or(Error::NothingToSend)?;
         let private = found.private.as_ref().ok_or(Error::NothingToSend)?;
         let rules = &context.sms()?.rules;
-        let challenge = challenge(
-            private,
-            identifier.id,
-            found.expires_at(),
-            context,
-            now,
-            rng,
-        )?;
+        let (newest, ends) = (private.challenge.as_ref(), found.expires_at());
+        let challenge = next_challenge(newest, identifier.id, ends, context, now, rng)?;
         let letter = Letter {
             number: phone.number.clone(),
             locale: Texts::parse_locale(&phone.locale)
@@ -244,9 +238,9 @@ pub(crate) fn require_wait(
     }
 }
 
-/// The challenge that is sent: the one that is alive, in another message, or a new one.
-fn challenge(
-    private: &Private,
+/// The challenge that is sent: the newest one where it is alive, in another message, or a new one.
+pub(crate) fn next_challenge(
+    newest: Option<&Challenge>,
     identifier: IdentifierId,
     target_ends: Timestamp,
     context: &Context<'_>,
@@ -254,7 +248,6 @@ fn challenge(
     rng: &mut StdRng,
 ) -> Result<Challenge, Error> {
     let message = MessageId::random(rng);
-    let newest = private.challenge.as_ref();
     let alive = newest.filter(|sent| sent.identifier == identifier && sent.is_alive(now));
     let life = context.sms()?.rules.code_life;
     Ok(match alive {

@@ -1,8 +1,6 @@
 //! Enrols a phone number.
 
-use countersign_primitives::{
-    ExposeSecret, IdentifierId, Label, MessageId, SecretString, Timestamp,
-};
+use countersign_primitives::{ExposeSecret, IdentifierId, Label, SecretString, Timestamp};
 use countersign_security_identifiers::{Kind, NewPhone, Obstacle, PurposeSet, State};
 use countersign_sms_codes::{self as sms_codes, Challenge, PhoneNumber};
 use countersign_sms_text::{Locale, Template, Word};
@@ -20,7 +18,7 @@ use crate::{
     platform::{Call, ChangeSet, Context, Decision, Snapshot, UseCase},
     ports::sms::SharedKey,
     posting::{Delivery, Posted},
-    send_code::{refused, require_wait},
+    send_code::{next_challenge, refused, require_wait},
     settings_change::{ChangeMethod, Draft, OwnCode},
     sms_plan::SmsPlan,
     totp_methods::require_enrolments_allowed,
@@ -131,6 +129,19 @@ impl BeginSms {
         require_enrolments_allowed(Kind::Sms, snapshot, context)
     }
 
+    fn letter(&self, challenge: Challenge) -> Letter {
+        Letter {
+            number: self.number.clone(),
+            locale: self.locale.clone(),
+            word: self.word.as_ref().map(|word| word.as_str().to_owned()),
+            template: Template::Enrolment,
+            target: *challenge.identifier.as_bytes(),
+            challenge,
+            purpose: None,
+            operation: None,
+        }
+    }
+
     fn phone(&self) -> NewPhone {
         NewPhone {
             label: self.label.clone(),
@@ -183,24 +194,10 @@ impl UseCase for BeginSms {
             return Err(Error::TooManySends);
         }
         require_wait(identifier, context, now)?;
-        let message = MessageId::random(rng);
-        let alive = phone.enrolment.as_ref().filter(|sent| sent.is_alive(now));
-        let life = sms.rules.code_life;
-        let challenge = match alive {
-            Some(challenge) => challenge.sent_again(message),
-            None => Challenge::generate(id, message, life, expires_at, now, rng),
-        };
-        let letter = Letter {
-            number: self.number.clone(),
-            locale: self.locale.clone(),
-            word: self.word.as_ref().map(|word| word.as_str().to_owned()),
-            template: Template::Enrolment,
-            challenge: challenge.clone(),
-            target: *id.as_bytes(),
-            purpose: None,
-            operation: None,
-        };
-        let plan = match context.post(letter, now, rng)? {
+        let newest = phone.enrolment.as_ref();
+        let challenge = next_challenge(newest, id, expires_at, context, now, rng)?;
+        let message = challenge.message;
+        let plan = match context.post(self.letter(challenge.clone()), now, rng)? {
             Posted::Queued(plan) => plan,
             Posted::LookAgain => return Ok(Decision::LookAgain),
             Posted::Refused(refusal) => return Err(refused(refusal, now, Vec::new())),
@@ -217,7 +214,7 @@ impl UseCase for BeginSms {
                 return Ok(Decision::from(set.closing(row)));
             }
         };
-        let expires = challenge.expires_at;
+        let code_dies_at = challenge.expires_at;
         registry
             .note_enrolment_message(id, challenge, &sms.rules, now)
             .map_err(no)?;
@@ -235,17 +232,16 @@ impl UseCase for BeginSms {
         });
         let phone = registry.identifier(id).and_then(|begun| begun.phone());
         let phone = phone.ok_or(Error::IdentifierNotFound)?;
-        let sent = SentCode {
-            identifier: id,
-            masked_number: self.number.masked(),
-            expires_at: expires,
-            next_send_at: phone.run.next_at(&sms.rules, now),
-            sends_left: sms.rules.sends.saturating_sub(phone.enrolment_sends),
-            delivery: Delivery::Queued,
-        };
         let answer = Begun::Sent(BegunSms {
             lapses_at: expires_at,
-            sent,
+            sent: SentCode {
+                identifier: id,
+                masked_number: self.number.masked(),
+                expires_at: code_dies_at,
+                next_send_at: phone.run.next_at(&sms.rules, now),
+                sends_left: sms.rules.sends.saturating_sub(phone.enrolment_sends),
+                delivery: Delivery::Queued,
+            },
         });
         let set = ChangeSet::new(registry, facts, answer);
         Ok(Decision::from(ChangeSet { sms: plan, ..set }))
