@@ -101,6 +101,7 @@ async fn missing(backend: Backend) -> Result<()> {
     let world = World::new(backend).await?;
     let any = vec![
         i32::from(IdentifierKind::Totp),
+        i32::from(IdentifierKind::Sms),
         i32::from(IdentifierKind::BackupCodes),
     ];
     let (without_pin, _) = world.owner(&[Purpose::Withdrawal]).await?;

@@ -175,13 +175,17 @@ impl Row {
                     Some(Ceiling::UpTo(_)) | None => Err(Lacks::Ceilings),
                 }
             }
-            Operation::SettingsChange(SettingsChange::EnableTotp { purposes, .. }) => {
-                self.require_purposes(*purposes)
-            }
-            Operation::SettingsChange(SettingsChange::SetPurposes { on, off, .. }) => {
-                self.require_purposes(on.with(*off))
-            }
-            Operation::SettingsChange(_) | Operation::Login(_) | Operation::Custom(_) => Ok(()),
+            Operation::SettingsChange(change) => match change {
+                SettingsChange::EnableTotp { purposes, .. }
+                | SettingsChange::EnableSms { purposes, .. } => self.require_purposes(*purposes),
+                SettingsChange::SetPurposes { on, off, .. } => self.require_purposes(on.with(*off)),
+                SettingsChange::EnableCodes
+                | SettingsChange::RenewCodes { .. }
+                | SettingsChange::Disable { .. }
+                | SettingsChange::SetPin
+                | SettingsChange::ChangePin => Ok(()),
+            },
+            Operation::Login(_) | Operation::Custom(_) => Ok(()),
         }
     }
 

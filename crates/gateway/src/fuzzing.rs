@@ -5,7 +5,7 @@ use std::sync::Arc;
 use countersign_mfa::{Feed, Platform};
 use countersign_proto::v1::{
     backup_code_service_server::BackupCodeServiceServer,
-    confirmation_service_server::ConfirmationServiceServer,
+    confirmation_service_server::ConfirmationServiceServer, dev_service_server::DevServiceServer,
     event_service_server::EventServiceServer, identifier_service_server::IdentifierServiceServer,
     pin_service_server::PinServiceServer, sms_service_server::SmsServiceServer,
     totp_service_server::TotpServiceServer,
@@ -19,10 +19,25 @@ use crate::{
     callers::Identified,
     edge,
     services::{
-        backup_code::BackupCodes, confirmation::Confirmations, event::Events,
-        identifier::Identifiers, pin::Pins, sms::Phones, totp::Totps,
+        backup_code::BackupCodes,
+        confirmation::Confirmations,
+        dev::{Dev, Inbox, InboxMessage},
+        event::Events,
+        identifier::Identifiers,
+        pin::Pins,
+        sms::Phones,
+        totp::Totps,
     },
 };
+
+/// An inbox that nothing comes to.
+struct NoMessages;
+
+impl Inbox for NoMessages {
+    fn messages(&self) -> Vec<InboxMessage> {
+        Vec::new()
+    }
+}
 
 /// What the method at `path` answers to a message of these bytes: decoded, converted, asked of the
 /// platform, encoded, as a call over the wire is. `None` where the answer is no error.
@@ -57,6 +72,10 @@ pub async fn call(
         }
         "ConfirmationService" => {
             let server = ConfirmationServiceServer::new(Confirmations(platform));
+            server.oneshot(request).await
+        }
+        "DevService" => {
+            let server = DevServiceServer::new(Dev(Arc::new(NoMessages)));
             server.oneshot(request).await
         }
         "EventService" => {

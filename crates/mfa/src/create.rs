@@ -98,10 +98,17 @@ impl UseCase for Create {
         let (answer, fact) = match self.rule(snapshot, context)? {
             Ruling::Required(paths) => return self.open(paths, snapshot, context, rng),
             Ruling::NotRequired => (Created::NotRequired, Fact::NotRequired { operation }),
-            Ruling::EnrolmentRequired(Missing { pin, kinds }) => (
-                Created::EnrolmentRequired { pin, kinds },
-                Fact::EnrolmentRequired { operation },
-            ),
+            Ruling::EnrolmentRequired(Missing { pin, mut kinds }) => {
+                // Where no codes are sent, no phone can be enrolled. A stage that takes nothing else
+                // says so all the same.
+                if context.settings.sms.is_none() && kinds.iter().any(|kind| *kind != Kind::Sms) {
+                    kinds.retain(|kind| *kind != Kind::Sms);
+                }
+                (
+                    Created::EnrolmentRequired { pin, kinds },
+                    Fact::EnrolmentRequired { operation },
+                )
+            }
             Ruling::Denied(obstacle) => (
                 Created::Denied(obstacle.into()),
                 Fact::Denied {

@@ -87,7 +87,7 @@ pub struct SendRefusal {
 /// What becomes of a message that is asked for.
 pub(crate) enum Posted {
     /// It is queued.
-    Queued(SmsPlan),
+    Queued(Box<SmsPlan>),
     /// It is not sent.
     Refused(Refusal),
     /// It is not sent, and its prefix is closed from now on.
@@ -180,7 +180,7 @@ impl Context<'_> {
             Ruling::Refused(refusal) => Posted::Refused(refusal),
             Ruling::PrefixCloses { row, refusal } => Posted::PrefixCloses(row, refusal),
             Ruling::LookAgain => Posted::LookAgain,
-            Ruling::Reserved(spend) => Posted::Queued(SmsPlan {
+            Ruling::Reserved(spend) => Posted::Queued(Box::new(SmsPlan {
                 withdrawn: Some(letter.target),
                 spend,
                 message: Some(NewMessage {
@@ -188,7 +188,7 @@ impl Context<'_> {
                     letter,
                 }),
                 ..SmsPlan::NONE
-            }),
+            })),
         })
     }
 }

@@ -1,4 +1,9 @@
 //! A carrier in memory, which does as it is told.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "for tests alone: what is not there fails the test"
+)]
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

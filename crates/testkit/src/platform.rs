@@ -83,6 +83,7 @@ pub fn cheap() -> Settings {
 ///
 /// # Panics
 /// When those texts are not right.
+#[expect(clippy::expect_used, reason = "for tests alone")]
 pub fn sms() -> SmsSettings {
     let texts = TextSettings {
         fallback: "en".to_owned(),

@@ -87,6 +87,9 @@ fn scalar(field: &FieldDescriptor) -> Value {
         "new_pin" => "850374",
         "code" => "123456",
         "kind" => "api-key.create",
+        "phone_number" => "+79123456789",
+        "locale" => "ru",
+        "word" => "апельсин",
         // A token is given by the server, and none is the first page.
         name if name.ends_with("_token") => "",
         name if name.ends_with("_id") => "6b1d3a52-3f0e-4c5a-9d61-0a4a2f6c7e11",

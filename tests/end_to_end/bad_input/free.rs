@@ -92,6 +92,41 @@ pub(crate) const FREE: &[Free] = &[
         "an app may be on for nothing yet",
     ),
     free(
+        "EnableSmsChange.purposes",
+        &["none"],
+        "a phone may be on for nothing yet",
+    ),
+    free(
+        "SmsServiceConfirmEnableRequest.purposes",
+        &["none"],
+        "a phone may be on for nothing yet",
+    ),
+    free(
+        "SmsServiceConfirmEnableRequest.code",
+        &["empty", "control characters"],
+        "it is what a person typed: a wrong code, not a wrong request",
+    ),
+    free(
+        "SmsServiceBeginEnableRequest.label",
+        &["empty"],
+        "it has a default",
+    ),
+    free(
+        "SmsServiceBeginEnableRequest.locale",
+        &["empty"],
+        "it has a default",
+    ),
+    free(
+        "SmsServiceBeginEnableRequest.word",
+        &["empty"],
+        "nobody has to choose one",
+    ),
+    free(
+        "ConfirmationServiceSendCodeRequest.identifier_id",
+        &["empty"],
+        "where one number would do, it need not be named",
+    ),
+    free(
         "SetPurposesChange.switch_on",
         &["none"],
         "it may be switched off only",

@@ -49,6 +49,21 @@ async fn switch(client: &Client, on: &[Purpose], off: &[Purpose]) -> Vec<Status>
             authorization: None,
         });
         said.push(confirm.await.map(drop));
+        let mut sms = client.sms();
+        let confirm = sms.confirm_enable(v1::SmsServiceConfirmEnableRequest {
+            subject_id: subject_id(),
+            request_id: new_request_id(),
+            identifier_id: new_request_id(),
+            code: "123456".to_owned(),
+            purposes: numbers(on),
+            authorization: None,
+        });
+        said.push(confirm.await.map(drop));
+        let change = settings(Change::EnableSms(v1::EnableSmsChange {
+            identifier_id: new_request_id(),
+            purposes: numbers(on),
+        }));
+        said.push(Err(ask(client, &change, false).await));
         let change = settings(Change::EnableTotp(v1::EnableTotpChange {
             identifier_id: new_request_id(),
             purposes: numbers(on),
@@ -66,7 +81,14 @@ pub(super) async fn purposes(backend: Backend) -> Result<()> {
         .iter()
         .filter(|row| row.limits == MethodLimits::Purposes);
     let named: Vec<&str> = named.map(|row| row.name).collect();
-    ensure!(named == ["IdentifierService.SetPurposes", "TotpService.ConfirmEnable"]);
+    ensure!(
+        named
+            == [
+                "IdentifierService.SetPurposes",
+                "SmsService.ConfirmEnable",
+                "TotpService.ConfirmEnable"
+            ]
+    );
     let names: Vec<String> = (0..8).map(|bits| format!("caller-{bits}")).collect();
     let rows = names.iter().zip(subsets()).map(|(name, purposes)| {
         let mut row = all();

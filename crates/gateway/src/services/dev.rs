@@ -6,7 +6,7 @@ use countersign_primitives::{ExposeSecret, MessageId, SecretString, Timestamp};
 use countersign_proto::v1::{self as wire, dev_service_server::DevService};
 use tonic::{Request, Response, Status};
 
-use crate::convert::time_to_wire;
+use crate::convert::{Reader, time_to_wire};
 
 /// Messages that would have been sent: what a server for development has in place of a carrier.
 pub trait Inbox: Send + Sync {
@@ -37,12 +37,17 @@ impl DevService for Dev {
         &self,
         request: Request<wire::DevServiceListInboxRequest>,
     ) -> Result<Response<wire::DevServiceListInboxResponse>, Status> {
-        let asked: String = request
-            .into_inner()
-            .phone_number
-            .chars()
-            .filter(char::is_ascii_digit)
-            .collect();
+        let typed = request.into_inner().phone_number;
+        let mut reader = Reader::default();
+        let is_fit = |c: char| c.is_ascii_digit() || matches!(c, ' ' | '-' | '(' | ')');
+        let rest = typed.strip_prefix('+').unwrap_or_default();
+        let is_beginning = (1..=40).contains(&rest.len()) && rest.chars().all(is_fit);
+        if !typed.is_empty() && !is_beginning {
+            let rule = "must be a number such as +79123456789, its beginning, or empty for all";
+            reader.violation("phone_number", rule);
+        }
+        reader.finish(Some(()))?;
+        let asked: String = typed.chars().filter(char::is_ascii_digit).collect();
         let messages = self.0.messages().into_iter();
         let messages = messages
             .filter(|message| {
