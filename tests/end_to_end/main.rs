@@ -59,6 +59,13 @@ mod repeats;
 mod rotation;
 mod rust_clients;
 mod secrets;
+mod sms_bound;
+mod sms_confirmation;
+mod sms_enrolment;
+mod sms_input;
+mod sms_number_users;
+mod sms_settings;
+mod sms_world;
 mod story;
 mod throttle;
 mod uniform;
@@ -127,5 +134,11 @@ fn main() -> ExitCode {
     key_files::add(&mut suite);
     secrets::add(&mut suite);
     model::add(&mut suite);
+    sms_enrolment::add(&mut suite);
+    sms_input::add(&mut suite);
+    sms_number_users::add(&mut suite);
+    sms_confirmation::add(&mut suite);
+    sms_settings::add(&mut suite);
+    sms_bound::add(&mut suite);
     suite.run()
 }

@@ -72,12 +72,10 @@ impl SendRun {
         self.last_at = Some(now);
     }
 
-    /// Ends the run: a code arrived, and was accepted. The message that was sent last still has the
-    /// first wait behind it.
+    /// Ends the run: a code arrived, and was accepted. The next message is the first of another one,
+    /// but the one that was sent last still has the first wait behind it.
     pub const fn end(&mut self) {
-        if self.sent > 1 {
-            self.sent = 1;
-        }
+        self.sent = 0;
     }
 
     fn is_over(&self, rules: &SendRules, now: Timestamp) -> bool {

@@ -29,14 +29,14 @@ pub struct CarriedMessage {
 }
 
 impl CarriedMessage {
-    /// The code in it: its only six digits in a row.
+    /// The code in it: its last six digits in a row. An amount or a destination stands before it.
     ///
     /// # Panics
     /// When it has none.
     pub fn code(&self) -> String {
         let is_digit = |c: char| c.is_ascii_digit();
         let runs = self.text.split(|c: char| !is_digit(c));
-        let code = runs.into_iter().find(|run| run.len() == 6);
+        let code = runs.into_iter().filter(|run| run.len() == 6).last();
         code.unwrap_or_else(|| panic!("no code in {:?}", self.text))
             .to_owned()
     }

@@ -46,7 +46,10 @@ fn an_accepted_code_ends_the_doubling_and_not_the_wait() {
     waits(&rules, &mut run, 4);
     let last = run.last_at.unwrap();
     run.end();
-    assert_eq!(run.next_at(&rules, last), last.plus(rules.first_wait));
+    let next = last.plus(rules.first_wait);
+    assert_eq!(run.next_at(&rules, last), next);
+    run.note(&rules, next);
+    assert_eq!(run.next_at(&rules, next), next.plus(rules.first_wait));
 }
 
 #[test]
