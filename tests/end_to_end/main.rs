@@ -15,6 +15,7 @@ mod counting;
 mod crash;
 mod deadlines;
 mod dev_certs;
+mod dev_inbox;
 mod disabling;
 mod drain;
 mod edge;
@@ -117,6 +118,7 @@ fn main() -> ExitCode {
     callers::add(&mut suite);
     rotation::add(&mut suite);
     dev_certs::add(&mut suite);
+    dev_inbox::add(&mut suite);
     rust_clients::add(&mut suite);
     exactly_once::add(&mut suite);
     counting::add(&mut suite);

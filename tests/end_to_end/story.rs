@@ -37,6 +37,7 @@ async fn demo(backend: Backend) -> Result<()> {
         "LAST_CODE_RESERVED",
         "the old list is void",
         "the phone is lost",
+        "This part needs `countersign dev`",
     ] {
         ensure!(said.contains(part), "nothing about {part}: {said}");
     }

@@ -6,6 +6,7 @@ pub(crate) mod certs;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod dev;
+pub(crate) mod dev_inbox;
 pub(crate) mod doctor;
 pub(crate) mod keys;
 pub(crate) mod migrate;

@@ -280,11 +280,16 @@ impl Config {
         settings.limits.enrolment_life = Duration::from_secs(self.limits.enrolment_seconds);
         settings.limits.enrolment_failures = self.limits.enrolment_failures_per_hour;
         settings.requests_at_once = self.limits.requests_at_once;
-        settings.approve_within = Duration::from_secs(self.confirmation.approve_within_seconds);
+        settings.approve_within = self.approve_within();
         settings.redeem_within = Duration::from_secs(self.confirmation.redeem_within_seconds);
         settings.attempts = self.confirmation.attempts;
         settings.request_life = hours(self.retention.request_ids_hours);
         settings
+    }
+
+    /// How long a confirmation has to be approved.
+    pub(crate) fn approve_within(&self) -> Duration {
+        Duration::from_secs(self.confirmation.approve_within_seconds)
     }
 
     /// What the edge takes from it.

@@ -8,6 +8,7 @@ mod commands;
 mod compose;
 mod config;
 mod database_url;
+mod endpoint;
 mod files;
 mod inbox;
 mod logs;
@@ -21,7 +22,8 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     admin::Admin, callers::Callers, certs::Certs, config::Config, demo::Demo, dev::Dev,
-    doctor::Doctor, keys::Keys, migrate::Migrate, policy::Policy, serve::Serve,
+    dev_inbox::DevInbox, doctor::Doctor, keys::Keys, migrate::Migrate, policy::Policy,
+    serve::Serve,
 };
 
 /// Countersign confirms logins and withdrawals with a second factor.
@@ -35,6 +37,7 @@ Begin here:
   countersign dev                        the platform, on data of its own in ./countersign-data
   countersign demo                       in another terminal: a client that plays the whole story
   countersign demo --interactive         the same, with the authenticator app on your phone
+  countersign dev-inbox                  the messages that would have been sent by SMS
 
 With mutual TLS, still for development:
   countersign certs dev certs            certificates, a configuration, and what to run next
@@ -59,6 +62,7 @@ struct Arguments {
 enum Command {
     Dev(Dev),
     Demo(Demo),
+    DevInbox(DevInbox),
     Serve(Serve),
     Migrate(Migrate),
     Doctor(Doctor),
@@ -85,6 +89,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Dev(dev) => server::block_on(dev.run())?,
         Command::Demo(demo) => server::block_on(demo.run())?,
+        Command::DevInbox(inbox) => server::block_on(inbox.run())?,
         Command::Serve(serve) => server::block_on(serve.run())?,
         Command::Migrate(migrate) => server::block_on(migrate.run())?,
         Command::Doctor(doctor) => return server::block_on(doctor.run()),

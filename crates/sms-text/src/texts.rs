@@ -82,6 +82,11 @@ impl Texts {
         &self.fallback.0
     }
 
+    /// The locales that there are texts in.
+    pub fn locales(&self) -> impl Iterator<Item = &str> {
+        self.languages.keys().map(String::as_str)
+    }
+
     /// Reads a locale as a caller gives it.
     ///
     /// # Errors

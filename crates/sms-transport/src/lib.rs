@@ -17,7 +17,7 @@ mod webhooks;
 
 pub use inbox::{Inbox, InboxMessage};
 pub use providers::{INBOX, Providers};
-pub use settings::{ProvidersError, ProvidersSettings};
+pub use settings::{ProviderOutline, ProvidersError, ProvidersSettings};
 pub use webhooks::router;
 
 #[cfg(test)]

@@ -85,10 +85,42 @@ struct Common {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProvidersError(pub(crate) Vec<String>);
 
+/// What a provider is, for whoever looks at a configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProviderOutline<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its kind, such as `smpp`.
+    pub kind: &'static str,
+    /// Whose numbers it takes: ISO 3166 codes; all where there are none.
+    pub countries: &'a [String],
+    /// Whether it reports by webhook.
+    pub has_webhook: bool,
+}
+
 impl ProvidersSettings {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.named.is_empty()
+    }
+
+    /// What there is, by their names.
+    pub fn outlines(&self) -> impl Iterator<Item = ProviderOutline<'_>> {
+        self.named.iter().map(|(name, settings)| {
+            let (kind, has_webhook) = match &settings.kind {
+                KindSettings::Http(http) => ("http", http.webhook.is_some()),
+                KindSettings::Twilio(twilio) => ("twilio", twilio.public_url.is_some()),
+                KindSettings::Smsc(smsc) => ("smsc", smsc.callback_secret.is_some()),
+                KindSettings::File(_) => ("file", false),
+                KindSettings::Smpp(_) => ("smpp", false),
+            };
+            ProviderOutline {
+                name,
+                kind,
+                countries: &settings.countries,
+                has_webhook,
+            }
+        })
     }
 }
 

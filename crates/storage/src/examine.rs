@@ -2,6 +2,7 @@
 //! written, and nothing is set for anybody else.
 
 mod postgres;
+mod sms;
 mod sqlite;
 
 use std::{path::PathBuf, time::Duration};
@@ -14,6 +15,8 @@ use crate::{
     error::nothing_written, schema, storage::within, upkeep,
 };
 
+pub use self::sms::SmsFound;
+
 /// What a database is like.
 #[derive(Debug)]
 pub struct Examination {
@@ -24,6 +27,8 @@ pub struct Examination {
     /// Whether the keys belong to it; `None` where it has no schema that could say so, or where no
     /// keys were given.
     pub keys: Option<Result<KeysFound, StoreError>>,
+    /// Messages that wait, and prefixes that are closed; `None` where the schema is another one.
+    pub sms: Option<Result<SmsFound, StoreError>>,
 }
 
 /// The program that keeps the data.
@@ -128,12 +133,17 @@ impl Storage {
             }
             _ => None,
         };
+        let sms = match schema {
+            Ok(SchemaState::Current) => Some(sms::examine(&connection, patience).await),
+            _ => None,
+        };
         // Whatever was found, the connection has served its purpose.
         let _ = connection.close().await;
         Ok(Examination {
             engine,
             schema,
             keys,
+            sms,
         })
     }
 }

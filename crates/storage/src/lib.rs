@@ -45,7 +45,9 @@ mod tests;
 
 pub use dialect::hot;
 pub use error::{ConnectError, Fault};
-pub use examine::{Engine, Examination, KeysFound, PostgresFound, RoundTrips, SqliteFound};
+pub use examine::{
+    Engine, Examination, KeysFound, PostgresFound, RoundTrips, SmsFound, SqliteFound,
+};
 pub use schema::SchemaState;
 pub use settings::{Settings, TimeSource};
 pub use storage::Storage;

@@ -12,7 +12,7 @@ use countersign_mfa::ports::{
     sms::{Claimed, MessageState, Outbox, Requeue, StoredMessage, Waiting},
 };
 use countersign_primitives::{IdentifierId, MessageId, SubjectId, Timestamp};
-use sea_orm::{QueryResult, TryGetable, Value};
+use sea_orm::{DbErr, QueryResult, TryGetable, Value};
 
 use crate::{
     Storage,
@@ -95,8 +95,25 @@ const MESSAGE: &str = "SELECT subject_id, message_id, identifier_id, state, prov
 const SENT_AS: &str = "SELECT subject_id, message_id, identifier_id, state, provider FROM message \
      WHERE provider = $1 AND carrier_id = $2 ORDER BY created_at DESC LIMIT 1";
 
-const WAITING: &str = "SELECT count(*) AS messages, min(created_at) AS oldest FROM message \
+pub(crate) const WAITING: &str = "SELECT count(*) AS messages, min(created_at) AS oldest FROM message \
      WHERE due_at IS NOT NULL";
+
+/// What nobody may send any more. Of what was being given to a carrier it is not known whether it has
+/// it. `$1` is the instant where it is not the database's.
+macro_rules! withdraw_all {
+    ($now:literal) => {
+        concat!(
+            "UPDATE message SET due_at = NULL, body = NULL, claim = claim + 1, updated_at = ",
+            $now,
+            ", state = CASE state WHEN 'SENDING' THEN 'UNKNOWN' ELSE 'WITHDRAWN' END \
+             WHERE state IN ('QUEUED', 'SENDING') AND due_at IS NOT NULL RETURNING claim"
+        )
+    };
+}
+
+const WITHDRAW_ALL_POSTGRES: &str =
+    withdraw_all!("COALESCE($1, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)");
+const WITHDRAW_ALL_SQLITE: &str = withdraw_all!("$1");
 
 #[async_trait]
 impl Outbox for Storage {
@@ -159,15 +176,22 @@ impl Outbox for Storage {
     }
 
     async fn waiting(&self) -> Result<Waiting, StoreError> {
-        let Some(row) = self.first(WAITING, []).await? else {
-            return Ok(Waiting::default());
+        let found = self.first(WAITING, []).await?;
+        let found = found.as_ref().map(waiting).transpose();
+        Ok(found
+            .map_err(|error| nothing_written(&error))?
+            .unwrap_or_default())
+    }
+
+    async fn withdraw_all(&self) -> Result<u64, StoreError> {
+        let sql = match self.dialect {
+            Dialect::Postgres => WITHDRAW_ALL_POSTGRES,
+            Dialect::Sqlite => WITHDRAW_ALL_SQLITE,
         };
-        let messages: i64 = column(&row, "messages")?;
-        let oldest: Option<i64> = column(&row, "oldest")?;
-        Ok(Waiting {
-            messages: u64::try_from(messages).unwrap_or(0),
-            oldest: oldest.map(Timestamp::from_millis),
-        })
+        let withdrawn = within(self.patience, self.change(sql, [self.now().into()]))
+            .await
+            .map_err(|error| written_or_not(&error))?;
+        Ok(withdrawn.len() as u64)
     }
 }
 
@@ -218,6 +242,16 @@ impl Storage {
             .map_err(|error| nothing_written(&error))?;
         Ok(rows.into_iter().next())
     }
+}
+
+/// What waits, of a row of [`WAITING`].
+pub(crate) fn waiting(row: &QueryResult) -> Result<Waiting, DbErr> {
+    let messages: i64 = row.try_get("", "messages")?;
+    let oldest: Option<i64> = row.try_get("", "oldest")?;
+    Ok(Waiting {
+        messages: u64::try_from(messages).unwrap_or(0),
+        oldest: oldest.map(Timestamp::from_millis),
+    })
 }
 
 fn millis(duration: Duration) -> i64 {

@@ -50,6 +50,11 @@ pub(super) fn add(suite: &mut Suite) {
         "operators::doctor::what_is_odd_in_a_configuration_is_said_with_what_to_do",
         configurations,
     );
+    suite.on_each_backend_with(
+        &[BIN],
+        "operators::doctor::what_is_odd_about_sms_is_said_with_what_to_do",
+        messages,
+    );
     suite.with(
         &[BIN, PGBIN],
         "operators::doctor::a_server_that_would_lose_changes_is_said_with_what_to_do",
@@ -459,4 +464,74 @@ async fn unsafe_server() -> Result<()> {
     said.require("database durability", "wrong", &parts)?;
     let parts = ["set `full_page_writes = on`"];
     said.require("database durability", "warning", &parts)
+}
+
+async fn messages(backend: Backend) -> Result<()> {
+    let here = Installation::new(backend).await?;
+    let said = here.doctor()?;
+    said.require("sms", "ok", &["off", "`sms.providers`"])?;
+    ensure!(!said.all.contains("sms outbox"), "{}", said.all);
+
+    let staging = "[sms.providers.staging]\nkind = \"file\"\ndirectory = \"sms\"\n";
+    here.configure(here.database.url(), &format!("{TABLE}{staging}"))?;
+    let said = here.doctor()?;
+    said.require_wrong(&[])?;
+    said.require("sms.providers.staging", "warning", &["reaches no phone"])?;
+    said.require("sms outbox", "ok", &["no message waits"])?;
+    said.require("sms prefixes", "ok", &["none is closed"])?;
+    ensure!(!here.path("sms").exists(), "a folder was made");
+
+    // A message of an hour ago that nobody has sent, and a prefix that is closed for a while.
+    let hour = 3_600_000;
+    let now = i64::try_from(std::time::UNIX_EPOCH.elapsed()?.as_millis())?;
+    let (queued, until) = (now - hour, now + hour);
+    let (id, empty) = match backend {
+        Backend::Sqlite => ("x'01'", "x''"),
+        Backend::Postgres => ("'\\x01'", "''"),
+    };
+    here.database.query(&format!(
+        "INSERT INTO message (subject_id, message_id, identifier_id, target, created_at, expires_at, \
+         state, due_at, prefix, updated_at, progress, body) VALUES ('anna', {id}, {id}, {id}, {queued}, \
+         {now}, 'QUEUED', {queued}, '+7912', {queued}, {empty}, {id})"
+    ))?;
+    here.database.query(&format!(
+        "INSERT INTO spend (scope, slot, updated_at, closed_until, body) \
+         VALUES ('prefix/+7912', 0, {now}, {until}, {empty})"
+    ))?;
+    let said = here.doctor()?;
+    said.require_wrong(&[])?;
+    said.require(
+        "sms outbox",
+        "warning",
+        &["1 message waits", "a gateway runs"],
+    )?;
+    said.require(
+        "sms prefixes",
+        "warning",
+        &["+7912 until", "pumps messages"],
+    )?;
+
+    // A secret that is not there is said by its key, and the rest is judged all the same.
+    let smsc = "[sms.providers.main]\nkind = \"smsc\"\nurl = \"https://smsc.example/send\"\n\
+                login = \"me\"\npassword = { file = \"smsc.password\" }\n\
+                callback_secret = { file = \"smsc.password\" }\n";
+    here.configure(here.database.url(), &format!("{TABLE}{smsc}"))?;
+    let said = here.doctor()?;
+    said.require_wrong(&["configuration"])?;
+    let parts = ["sms.providers.main.password", "smsc.password"];
+    said.require("configuration", "wrong", &parts)?;
+    fs::write(here.path("smsc.password"), CANARY)?;
+    let said = here.doctor()?;
+    said.require_wrong(&[])?;
+    said.require("sms", "ok", &["main (smsc)"])?;
+    said.require(
+        "sms webhooks",
+        "warning",
+        &["main would report", "`sms.webhooks.listen`"],
+    )?;
+    said.require("sms outbox", "warning", &[])?;
+    // Switched off while something waits.
+    here.configure(here.database.url(), TABLE)?;
+    let said = here.doctor()?;
+    said.require("sms outbox", "warning", &["nobody sends these"])
 }

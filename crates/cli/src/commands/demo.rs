@@ -5,12 +5,15 @@ mod calls;
 mod script;
 mod terminal;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
-use countersign_client::{Client, ConnectError, new_request_id};
+use countersign_client::{Client, new_request_id};
 use tokio::time::Instant;
 
-use crate::output::program;
+use crate::{
+    endpoint::{self, connect, endpoint},
+    output::program,
+};
 
 use self::{app::Who, script::Story, terminal::Terminal};
 
@@ -18,8 +21,9 @@ use self::{app::Who, script::Story, terminal::Terminal};
 ///
 /// As personal area it sets a PIN, prints backup codes and enrols an authenticator app, as login
 /// service it has logins confirmed, as withdrawal service a withdrawal; and it tries what must be
-/// refused, such as the last backup code. Each run has a subject of its own. The exit status is 0
-/// when every step answered as it must.
+/// refused, such as the last backup code. Then a phone takes the place of the app, with codes by SMS:
+/// they are read from the inbox of `countersign dev`, and with another server this part is left out.
+/// Each run has a subject of its own. The exit status is 0 when every step answered as it must.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -28,9 +32,9 @@ Examples:
   countersign demo --endpoint http://127.0.0.1:6000")]
 pub(crate) struct Demo {
     /// Where the platform answers.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:50051", value_parser = endpoint)]
+    #[arg(long, value_name = "URL", default_value = endpoint::DEFAULT, value_parser = endpoint)]
     endpoint: String,
-    /// Wait for codes that you read off an authenticator app.
+    /// Wait for codes that you read off an authenticator app, and off messages that are shown.
     #[arg(long)]
     interactive: bool,
 }
@@ -72,20 +76,6 @@ impl Demo {
     }
 
     async fn connect(&self, caller: &str) -> Result<Client> {
-        let endpoint = &self.endpoint;
-        match Client::connect(endpoint, Some(caller)).await {
-            Err(ConnectError::Unreachable { .. }) => bail!(
-                "nobody answers at {endpoint}: start `countersign dev` in another terminal, or \
-                 name the address of a running platform with --endpoint"
-            ),
-            connected => connected.context("--endpoint is not right"),
-        }
-    }
-}
-
-fn endpoint(text: &str) -> Result<String, String> {
-    match text.strip_prefix("http://") {
-        Some(authority) if !authority.is_empty() => Ok(text.to_owned()),
-        _ => Err("it must be like http://127.0.0.1:50051".to_owned()),
+        connect(&self.endpoint, caller).await
     }
 }

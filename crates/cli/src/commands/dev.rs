@@ -29,7 +29,8 @@ use crate::{
 ///
 /// Makes the folder, keys and an SQLite database when they are not there, and goes on with them
 /// when they are. It answers gRPC on loopback only, with reflection and health, and takes callers
-/// at their word (metadata `x-countersign-caller`).
+/// at their word (metadata `x-countersign-caller`). Nothing is sent by SMS: messages go to an inbox
+/// that `countersign dev-inbox` shows, and the next may follow after 5 seconds, not 30 as elsewhere.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -129,6 +130,10 @@ impl Dev {
             (
                 format!("demo --interactive{endpoint}"),
                 "the same, with the authenticator app on your phone",
+            ),
+            (
+                format!("dev-inbox{endpoint}"),
+                "the messages that would have been sent by SMS",
             ),
             (
                 format!("admin show SUBJECT{data}"),

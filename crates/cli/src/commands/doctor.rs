@@ -7,6 +7,7 @@ mod certificates;
 mod database;
 mod files;
 mod report;
+mod sms;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -27,8 +28,8 @@ use crate::{
 
 /// Say what is wrong with an installation, and what to do about it.
 ///
-/// Looks at the configuration, the key file, the certificates, the table of callers and the
-/// database, and changes none of them. Each line is `ok`, `warning` or `wrong`. What can be looked
+/// Looks at the configuration, the key file, the certificates, the table of callers, what carries
+/// SMS and the database, and changes none of them. Each line is `ok`, `warning` or `wrong`. What can be looked
 /// at is, whatever is wrong with the rest. No password and no key is shown.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -76,6 +77,7 @@ impl Doctor {
         report.push(files::policy(config.policy.file()));
         let keyring = examine_keys(&config, &mut report);
         report.extend(callers::judge(&config));
+        report.extend(sms::judge(&config));
         examine_certificates(&config, &mut report);
         examine_database(&config, &path, keyring.as_ref(), &mut report).await;
         report
@@ -139,4 +141,8 @@ async fn examine_database(
     }
     report.push(database::schema(&found.schema, path));
     report.extend(found.keys.as_ref().map(database::keys));
+    if let Some(messages) = &found.sms {
+        let is_on = !config.sms.providers.is_empty();
+        report.extend(sms::messages(messages, is_on));
+    }
 }

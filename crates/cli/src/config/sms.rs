@@ -22,6 +22,9 @@ use super::{Config, check::Violations, from};
 /// The most parts that a text has.
 const MOST_PARTS: u64 = countersign_sms_text::MAX_PARTS as u64;
 
+/// How long after a message the next may follow for development: long enough to be seen refused.
+const WAIT_OF_DEV: Duration = Duration::from_secs(5);
+
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Sms {
@@ -170,13 +173,52 @@ impl Sms {
         self.in_force.clone()
     }
 
+    /// The countries that codes are sent to; all where there are none.
+    pub(crate) fn countries(&self) -> &[String] {
+        &self.countries
+    }
+
+    /// The texts in force; none where no codes are sent, or where they are not right.
+    pub(crate) fn texts(&self) -> Option<&Texts> {
+        self.in_force.as_ref().map(|sms| &sms.texts)
+    }
+
+    /// How many messages a confirmation may ask for, and how long after it was made the last of them
+    /// may go out.
+    pub(crate) fn sends(&self) -> (u32, Duration) {
+        let rules = self.rules();
+        let waits = 0..self.sends.saturating_sub(1).min(16);
+        let wait = |number: u32| (rules.first_wait * (1_u32 << number)).min(rules.longest_wait);
+        (self.sends, waits.map(wait).sum())
+    }
+
+    /// The limits that let fewer messages out in an hour than one confirmation may ask for.
+    pub(crate) fn narrow_limits(&self) -> Vec<(&'static str, u32)> {
+        let limits = [
+            ("subject", self.limits.subject.hour),
+            ("number", self.limits.number.hour),
+        ];
+        let narrow = limits.into_iter().filter(|(_, hour)| *hour < self.sends);
+        narrow.collect()
+    }
+
+    fn rules(&self) -> SendRules {
+        SendRules {
+            code_life: Duration::from_secs(self.code_seconds),
+            first_wait: Duration::from_secs(self.resend_seconds),
+            sends: self.sends,
+            ..SendRules::default()
+        }
+    }
+
     /// Where carriers' reports are taken, if anywhere.
     pub(crate) fn webhooks(&self) -> Option<SocketAddr> {
         self.webhooks.listen.parse().ok()
     }
 
     /// The settings of a server for development, with the texts that come with the program. Its name
-    /// stands in them as far as there is room.
+    /// stands in them as far as there is room. Nothing is spent, so that the wait for the next message
+    /// is short.
     pub(crate) fn of_dev(issuer: &str) -> Result<SmsSettings> {
         let brand = issuer.chars().take(countersign_sms_text::MAX_BRAND_CHARS);
         let texts = TextSettings {
@@ -185,7 +227,10 @@ impl Sms {
             domain: None,
         };
         Ok(SmsSettings {
-            rules: SendRules::default(),
+            rules: SendRules {
+                first_wait: WAIT_OF_DEV,
+                ..SendRules::default()
+            },
             countries: Countries::All,
             subjects_per_number: 3,
             spend: SpendRules::default(),
@@ -219,12 +264,7 @@ impl Sms {
             }
             error => Error::new(error).context("a file of `sms.texts` is not right"),
         })?;
-        let rules = SendRules {
-            code_life: Duration::from_secs(self.code_seconds),
-            first_wait: Duration::from_secs(self.resend_seconds),
-            sends: self.sends,
-            ..SendRules::default()
-        };
+        let rules = self.rules();
         let countries = self.countries.iter().cloned().collect();
         self.in_force = Some(Arc::new(SmsSettings {
             rules,

@@ -237,6 +237,11 @@ pub trait Outbox: Send + Sync {
 
     /// What waits.
     async fn waiting(&self) -> Result<Waiting, StoreError>;
+
+    /// Withdraws everything that waits, whoever's it is, and says how many messages that were: for a
+    /// database that was restored, where what waits may have been sent long ago. What was being given
+    /// to a carrier is [`MessageState::Unknown`] then.
+    async fn withdraw_all(&self) -> Result<u64, StoreError>;
 }
 
 /// The name of a provider in the configuration.

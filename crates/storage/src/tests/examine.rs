@@ -1,14 +1,18 @@
 //! What is said of a database, and that nothing is left behind.
 
-use std::{path::Path, slice::from_ref};
+use std::{path::Path, slice::from_ref, time::Duration};
 
-use countersign_mfa::ports::{KeyCheck, Upkeep};
+use countersign_mfa::ports::{
+    Applied, KeyCheck, Upkeep,
+    sms::{RowKey, SmsChange, SpendRow, Waiting, Window},
+};
+use countersign_primitives::Timestamp;
 use sea_orm::{ConnectionTrait, EntityTrait, PaginatorTrait};
 use tempfile::TempDir;
 
 use super::{
     on_both,
-    support::{Database, TestDb, connect},
+    support::{Database, START, TestDb, connect, message, subject_id},
 };
 use crate::{
     ConnectError, Engine, Examination, KeysFound, SchemaState, Settings, Storage,
@@ -19,6 +23,7 @@ on_both! {
     keys_are_compared_and_never_noted,
     a_schema_of_another_version_is_told,
     a_table_that_is_missing_is_a_fault,
+    what_waits_and_which_prefixes_are_closed_is_told,
 }
 
 fn check(key_id: &str, value: u8) -> KeyCheck {
@@ -75,6 +80,46 @@ async fn a_table_that_is_missing_is_a_fault(db: &TestDb) {
     let found = examined(&db.settings, &[]).await;
     assert!(found.schema.is_err(), "{:?}", found.schema);
     assert!(found.keys.is_none());
+}
+
+async fn what_waits_and_which_prefixes_are_closed_is_told(db: &TestDb) {
+    let told = async || examined(&db.settings, &[]).await.sms.unwrap().unwrap();
+    let found = told().await;
+    assert_eq!((found.waiting, found.closed), (Waiting::default(), vec![]));
+
+    db.queue("anna", &[message(1), message(2)]).await;
+    let row = |key, closed_until| SpendRow {
+        key,
+        window: Window::default(),
+        closed_until,
+    };
+    // By the database's own clock, not by the test's.
+    let (over, until) = (
+        Timestamp::from_millis(1),
+        START.plus(Duration::from_secs(60)),
+    );
+    let spend = vec![
+        row(RowKey::prefix("+79120"), Some(until)),
+        row(RowKey::prefix("+79121"), Some(over)),
+        row(RowKey::prefix("+79122"), None),
+        row(RowKey::subject(&subject_id("prefix/")), None),
+    ];
+    let sms = SmsChange {
+        spend,
+        ..SmsChange::default()
+    };
+    assert_eq!(db.sms("boris", sms).await, Applied::Written);
+    let found = told().await;
+    let oldest = Some(message(1).created_at);
+    assert_eq!(
+        found.waiting,
+        Waiting {
+            messages: 2,
+            oldest
+        }
+    );
+    assert_eq!(found.closed, [("+79120".to_owned(), until)]);
+    assert!(over < found.now && found.now < START, "{:?}", found.now);
 }
 
 fn names(folder: &Path) -> Vec<String> {

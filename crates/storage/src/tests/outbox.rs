@@ -30,6 +30,7 @@ on_both! {
     eight_workers_are_given_each_message_once,
     a_message_is_found_by_its_id_and_by_its_carriers_name,
     what_waits_is_counted,
+    whatever_waits_is_withdrawn_at_once,
     what_nobody_writes_is_inconsistent,
 }
 
@@ -395,4 +396,40 @@ async fn the_outboxs_time_is_the_databases_own() {
     assert!(due_at().await >= claimed.now.plus(LEASE));
     storage.close().await;
     db.drop_database().await;
+}
+
+async fn whatever_waits_is_withdrawn_at_once(db: &TestDb) {
+    db.queue("anna", &[message(1), message(2), message(3)])
+        .await;
+    db.queue("boris", &[message(4)]).await;
+    let first = claim(&db.storage, 2).await;
+    assert!(
+        db.storage
+            .begin_attempt(&first[0], "one", LEASE)
+            .await
+            .unwrap()
+    );
+    mark(db, "anna", sent(3, "one", "c-3")).await;
+    let under_way = first[0].id;
+
+    assert_eq!(db.storage.withdraw_all().await.unwrap(), 3);
+    assert_eq!(db.storage.waiting().await.unwrap(), Waiting::default());
+    for (subject, number) in [("anna", 1), ("anna", 2), ("anna", 3), ("boris", 4)] {
+        let row = db.message(subject, number).await;
+        let state = match number {
+            3 => "SENT",
+            _ if message_id(number) == under_way => "UNKNOWN",
+            _ => "WITHDRAWN",
+        };
+        assert_eq!(row.state, state, "{number}");
+        assert_eq!((row.due_at, row.body), (None, None), "{number}");
+    }
+    // Whoever had one may do nothing with it any more, and nobody is given one.
+    for claimed in &first {
+        let begun = db.storage.begin_attempt(claimed, "two", LEASE).await;
+        assert!(!begun.unwrap());
+    }
+    db.clock.set(after(120));
+    assert!(claim(&db.storage, 10).await.is_empty());
+    assert_eq!(db.storage.withdraw_all().await.unwrap(), 0);
 }

@@ -1,5 +1,7 @@
 //! The calls of the story, each with a request id of its own.
 
+pub(super) mod sms;
+
 use countersign_client::{
     Client, new_request_id, reason,
     v1::{

@@ -1,6 +1,7 @@
 //! The story: three services and one account holder.
 
 mod backup_codes;
+mod sms;
 
 use std::fmt::Debug;
 
@@ -66,6 +67,7 @@ impl Story {
         self.lose_the_phone(&enrolled.identifier, &codes, terminal)
             .await?;
         self.disable_codes(&codes, terminal).await?;
+        self.send_codes(who, terminal).await?;
         self.look_back(terminal).await
     }
 

@@ -260,7 +260,7 @@ pub(super) fn keys(found: &Result<KeysFound, StoreError>) -> Line {
 }
 
 /// An error with what lies behind it.
-fn chain(error: &dyn Error) -> String {
+pub(super) fn chain(error: &dyn Error) -> String {
     let mut said = error.to_string();
     let mut next = error.source();
     while let Some(error) = next {
