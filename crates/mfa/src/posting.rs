@@ -87,7 +87,7 @@ pub struct SendRefusal {
 /// What becomes of a message that is asked for.
 pub(crate) enum Posted {
     /// It is queued.
-    Queued(Box<SmsPlan>),
+    Queued(SmsPlan),
     /// It is not sent.
     Refused(Refusal),
     /// It is not sent, and its prefix is closed from now on.
@@ -180,15 +180,15 @@ impl Context<'_> {
             Ruling::Refused(refusal) => Posted::Refused(refusal),
             Ruling::PrefixCloses { row, refusal } => Posted::PrefixCloses(row, refusal),
             Ruling::LookAgain => Posted::LookAgain,
-            Ruling::Reserved(spend) => Posted::Queued(Box::new(SmsPlan {
+            Ruling::Reserved(spend) => Posted::Queued(SmsPlan {
                 withdrawn: Some(letter.target),
                 spend,
-                message: Some(NewMessage {
+                message: Some(Box::new(NewMessage {
                     expires_at: letter.challenge.expires_at,
                     letter,
-                }),
+                })),
                 ..SmsPlan::NONE
-            })),
+            }),
         })
     }
 }

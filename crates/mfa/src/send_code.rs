@@ -163,7 +163,7 @@ impl UseCase for SendCode {
         let sent = sent.ok_or(Error::NothingToSend)?;
         let set = ChangeSet::new(registry, vec![fact], Sending::Sent(sent));
         let set = set.with(confirmation);
-        Ok(Decision::from(ChangeSet { sms: *plan, ..set }))
+        Ok(Decision::from(ChangeSet { sms: plan, ..set }))
     }
 }
 

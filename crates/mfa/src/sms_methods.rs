@@ -244,7 +244,7 @@ impl UseCase for BeginSms {
             },
         });
         let set = ChangeSet::new(registry, facts, answer);
-        Ok(Decision::from(ChangeSet { sms: *plan, ..set }))
+        Ok(Decision::from(ChangeSet { sms: plan, ..set }))
     }
 }
 

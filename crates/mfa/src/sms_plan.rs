@@ -13,7 +13,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct SmsPlan {
     /// A message that is to be sent.
-    pub(crate) message: Option<NewMessage>,
+    pub(crate) message: Option<Box<NewMessage>>,
     /// What is not wanted any more, where no carrier was given it yet.
     pub(crate) withdrawn: Option<TargetId>,
     /// The message whose code was accepted.

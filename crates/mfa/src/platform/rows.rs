@@ -191,7 +191,8 @@ impl Platform {
         }
         let message = match message {
             None => None,
-            Some(NewMessage { letter, expires_at }) => {
+            Some(message) => {
+                let NewMessage { letter, expires_at } = *message;
                 let plain = SecretBytes::new(encode(&letter));
                 Some(MessageWrite {
                     id: letter.challenge.message,
