@@ -59,6 +59,10 @@ mod repeats;
 mod rotation;
 mod rust_clients;
 mod secrets;
+mod sms_carriers;
+mod sms_crash;
+mod sms_http;
+mod sms_process;
 mod story;
 mod throttle;
 mod uniform;
@@ -127,5 +131,7 @@ fn main() -> ExitCode {
     key_files::add(&mut suite);
     secrets::add(&mut suite);
     model::add(&mut suite);
+    sms_carriers::add(&mut suite);
+    sms_crash::add(&mut suite);
     suite.run()
 }
