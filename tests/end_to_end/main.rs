@@ -61,6 +61,7 @@ mod rust_clients;
 mod secrets;
 mod sms_carriers;
 mod sms_crash;
+mod sms_faults;
 mod sms_http;
 mod sms_process;
 mod story;
@@ -133,5 +134,6 @@ fn main() -> ExitCode {
     model::add(&mut suite);
     sms_carriers::add(&mut suite);
     sms_crash::add(&mut suite);
+    sms_faults::add(&mut suite);
     suite.run()
 }
