@@ -61,10 +61,15 @@ mod rotation;
 mod rust_clients;
 mod secrets;
 mod sms_bound;
+mod sms_carriers;
 mod sms_confirmation;
+mod sms_crash;
 mod sms_enrolment;
+mod sms_faults;
+mod sms_http;
 mod sms_input;
 mod sms_number_users;
+mod sms_process;
 mod sms_settings;
 mod sms_world;
 mod story;
@@ -136,11 +141,14 @@ fn main() -> ExitCode {
     key_files::add(&mut suite);
     secrets::add(&mut suite);
     model::add(&mut suite);
+    sms_bound::add(&mut suite);
+    sms_carriers::add(&mut suite);
+    sms_confirmation::add(&mut suite);
+    sms_crash::add(&mut suite);
     sms_enrolment::add(&mut suite);
+    sms_faults::add(&mut suite);
     sms_input::add(&mut suite);
     sms_number_users::add(&mut suite);
-    sms_confirmation::add(&mut suite);
     sms_settings::add(&mut suite);
-    sms_bound::add(&mut suite);
     suite.run()
 }

@@ -36,7 +36,7 @@ impl CarriedMessage {
     pub fn code(&self) -> String {
         let is_digit = |c: char| c.is_ascii_digit();
         let runs = self.text.split(|c: char| !is_digit(c));
-        let code = runs.into_iter().filter(|run| run.len() == 6).last();
+        let code = runs.rev().find(|run| run.len() == 6);
         code.unwrap_or_else(|| panic!("no code in {:?}", self.text))
             .to_owned()
     }

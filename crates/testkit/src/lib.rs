@@ -4,7 +4,7 @@
 //! the gateway over it in this process, with a [`TestClock`] and seeded randomness;
 //! [`GatewayProcess`] runs the real binary, to be killed. [`Person`] is somebody with a PIN and
 //! authenticator apps who speaks to either over gRPC. [`Proxy`] and [`Cluster`] stand between a
-//! gateway and its database, or are the database.
+//! gateway and its database, or are the database. [`Smsc`] is a carrier that speaks SMPP.
 
 mod backup_codes;
 mod carrier;
@@ -19,6 +19,7 @@ mod platform;
 mod process;
 mod proxy;
 mod settings;
+mod smsc;
 mod time;
 mod tls;
 
@@ -32,6 +33,7 @@ pub use phone::Phone;
 pub use platform::{Options, TestPlatform, cheap, sms};
 pub use process::{BIN, GatewayProcess, LOG};
 pub use proxy::Proxy;
+pub use smsc::{PASSWORD, SMSC, SYSTEM_ID, Smsc};
 pub use time::{SeededEntropy, TestClock};
 pub use tls::TlsClient;
 

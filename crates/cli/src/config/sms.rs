@@ -333,7 +333,7 @@ impl Config {
         let sms = &self.sms;
         // NIST SP 800-63B-4 §3.1.3.2: ten minutes at most.
         found.within("sms.code_seconds", sms.code_seconds, 60..=600);
-        found.within("sms.resend_seconds", sms.resend_seconds, 10..=600);
+        found.within("sms.resend_seconds", sms.resend_seconds, 1..=600);
         found.within("sms.sends", sms.sends, 1..=10);
         found.within("sms.subjects_per_number", sms.subjects_per_number, 1..=100);
         found.within("limits.phone_numbers", self.limits.phone_numbers, 1..=10);
