@@ -43,7 +43,7 @@ async fn python(backend: Backend) -> Result<()> {
     };
     static MADE: OnceLock<Result<(), String>> = OnceLock::new();
     once(&MADE, &mut command("generate.py"))?;
-    tells(backend, "", || command("story.py")).await
+    tells(backend, "a code is sent to +49", || command("story.py")).await
 }
 
 async fn typescript(backend: Backend) -> Result<()> {
