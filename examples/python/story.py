@@ -292,6 +292,7 @@ class Story:
         self.step("the PIN and a backup code do: the phone is lost", answer.HasField("done"))
 
     def log_in_by_sms(self, codes: backup_codes.BackupCodeList) -> None:
+        before = len(self.texts())
         request = sms.SmsServiceBeginEnableRequest(subject_id=self.subject, phone_number=NUMBER)
         try:
             begun = call(self.portal.sms.BeginEnable, request)
@@ -301,7 +302,7 @@ class Story:
         request = sms.SmsServiceConfirmEnableRequest(
             subject_id=self.subject,
             identifier_id=begun.identifier_id,
-            code=self.arrived(1),
+            code=self.arrived(before + 1),
             purposes=BOTH,
             proofs=proofs(by_pin(PIN), by_code(codes.identifier_id, codes.codes[1])),
         )
@@ -321,9 +322,16 @@ class Story:
             self.sending(created.confirmation_id, phone.identifier.identifier_id),
         )
         self.step(f"the wait is named: {refused.retry_after:.0f} s", refused.retry_after > 0)
-        code = by_code(begun.identifier_id, self.arrived(2))
+        code = by_code(begun.identifier_id, self.arrived(before + 2))
         answer = self.submit(self.logins, created.confirmation_id, code)
         self.step("it confirms the login", answer.HasField("accepted"))
+        request = sms.SmsServiceDisableRequest(
+            subject_id=self.subject,
+            identifier_id=begun.identifier_id,
+            proofs=proofs(by_pin(PIN), by_code(codes.identifier_id, codes.codes[2])),
+        )
+        answer = call(self.portal.sms.Disable, request)
+        self.step("the PIN and a backup code disable the phone", answer.HasField("done"))
 
     def sending(self, confirmation_id: str, identifier_id: str):
         return confirmations.ConfirmationServiceSendCodeRequest(
@@ -345,14 +353,18 @@ class Story:
     def arrived(self, number: int) -> str:
         """The code of the message with this number, from 1: the last six digits of its text."""
         for _ in range(300):
-            files = sorted(self.messages.glob("*.json"), key=lambda file: file.stat().st_mtime)
-            messages = [json.loads(file.read_text()) for file in files]
-            texts = [message["text"] for message in messages if message["number"] == NUMBER]
+            texts = self.texts()
             if len(texts) >= number:
                 print(f"        {texts[number - 1]}")
                 return re.findall(r"\b\d{6}\b", texts[number - 1])[-1]
             time.sleep(0.1)
         raise SystemExit(f"no message came to {NUMBER}")
+
+    def texts(self) -> list[str]:
+        """The texts that came to the number, the latest last."""
+        files = sorted(self.messages.glob("*.json"), key=lambda file: file.stat().st_mtime)
+        messages = [json.loads(file.read_text()) for file in files]
+        return [message["text"] for message in messages if message["number"] == NUMBER]
 
     def look_back(self) -> None:
         request = identifiers.IdentifierServiceListEventsRequest(
