@@ -22,6 +22,7 @@ from countersign.v1 import (
     event_service_pb2_grpc,
     identifier_service_pb2_grpc,
     pin_service_pb2_grpc,
+    sms_service_pb2_grpc,
     totp_service_pb2_grpc,
 )
 
@@ -78,6 +79,7 @@ class Caller:
         self.pins = pin_service_pb2_grpc.PinServiceStub(self.channel)
         self.backup_codes = backup_code_service_pb2_grpc.BackupCodeServiceStub(self.channel)
         self.totp = totp_service_pb2_grpc.TotpServiceStub(self.channel)
+        self.sms = sms_service_pb2_grpc.SmsServiceStub(self.channel)
         self.events = event_service_pb2_grpc.EventServiceStub(self.channel)
 
 

@@ -7,7 +7,10 @@ Every answer is compared with the one that must come; the exit status is 0 only 
 
 from __future__ import annotations
 
+import json
+import re
 import sys
+import time
 import uuid
 from pathlib import Path
 
@@ -22,11 +25,14 @@ from countersign.v1 import (  # noqa: E402
     identifier_service_pb2 as identifiers,
     operation_pb2 as operation,
     pin_service_pb2 as pins,
+    sms_service_pb2 as sms,
     totp_service_pb2 as totp,
 )
 from countersign_client import App, Caller, Refused, by_code, by_pin, call, proofs  # noqa: E402
 
 PIN = "27491358"
+# One of the mobile numbers that Germany keeps for films.
+NUMBER = f"+491713920{uuid.uuid4().int % 100:03}"
 BOTH = [common.PURPOSE_LOGIN, common.PURPOSE_WITHDRAWAL]
 
 
@@ -51,6 +57,8 @@ class Story:
         self.portal = Caller(endpoint, certificates, "portal")
         self.logins = Caller(endpoint, certificates, "login-service")
         self.withdrawals = Caller(endpoint, certificates, "withdrawal-service")
+        # Where a provider of kind "file" writes messages: `countersign.toml` has it, commented out.
+        self.messages = certificates / "sms"
         self.subject = f"python-{uuid.uuid4()}"
         self.steps = 0
 
@@ -121,6 +129,7 @@ class Story:
         self.use_codes_up(codes)
         codes = self.replace_codes(codes)
         self.lose_the_phone(app_id, codes)
+        self.log_in_by_sms(codes)
         self.look_back()
         print(f"All {self.steps} steps answered as they must.")
 
@@ -281,6 +290,81 @@ class Story:
         code = by_code(codes.identifier_id, codes.codes[0])
         answer = call(self.portal.totp.Disable, disable(by_pin(PIN), code))
         self.step("the PIN and a backup code do: the phone is lost", answer.HasField("done"))
+
+    def log_in_by_sms(self, codes: backup_codes.BackupCodeList) -> None:
+        before = len(self.texts())
+        request = sms.SmsServiceBeginEnableRequest(subject_id=self.subject, phone_number=NUMBER)
+        try:
+            begun = call(self.portal.sms.BeginEnable, request)
+        except Refused as refused:
+            self.step(f"no codes by SMS here: {refused}", refused.reason == "SMS_UNAVAILABLE")
+            return
+        request = sms.SmsServiceConfirmEnableRequest(
+            subject_id=self.subject,
+            identifier_id=begun.identifier_id,
+            code=self.arrived(before + 1),
+            purposes=BOTH,
+            proofs=proofs(by_pin(PIN), by_code(codes.identifier_id, codes.codes[1])),
+        )
+        answer = call(self.portal.sms.ConfirmEnable, request)
+        self.step("the code in a message enables a new phone", answer.HasField("done"))
+
+        created = self.create(self.logins, login()).confirmation
+        options = created.paths[0].stages[0].options
+        phone = next(option for option in options if option.masked_number)
+        sent = self.send_code(created.confirmation_id, phone.identifier.identifier_id)
+        masked = sent.masked_number
+        self.step(f"a code is sent to {masked}", masked == phone.masked_number)
+        refused = self.refused(
+            "another one has to wait",
+            "SEND_TOO_SOON",
+            self.logins.confirmations.SendCode,
+            self.sending(created.confirmation_id, phone.identifier.identifier_id),
+        )
+        self.step(f"the wait is named: {refused.retry_after:.0f} s", refused.retry_after > 0)
+        code = by_code(begun.identifier_id, self.arrived(before + 2))
+        answer = self.submit(self.logins, created.confirmation_id, code)
+        self.step("it confirms the login", answer.HasField("accepted"))
+        request = sms.SmsServiceDisableRequest(
+            subject_id=self.subject,
+            identifier_id=begun.identifier_id,
+            proofs=proofs(by_pin(PIN), by_code(codes.identifier_id, codes.codes[2])),
+        )
+        answer = call(self.portal.sms.Disable, request)
+        self.step("the PIN and a backup code disable the phone", answer.HasField("done"))
+
+    def sending(self, confirmation_id: str, identifier_id: str):
+        return confirmations.ConfirmationServiceSendCodeRequest(
+            subject_id=self.subject, confirmation_id=confirmation_id, identifier_id=identifier_id
+        )
+
+    def send_code(self, confirmation_id: str, identifier_id: str) -> common.SentCode:
+        """Has a code sent, once one may be: a person is shown how long that takes."""
+        request = self.sending(confirmation_id, identifier_id)
+        while True:
+            try:
+                return call(self.logins.confirmations.SendCode, request).sent_code
+            except Refused as refused:
+                if refused.reason != "SEND_TOO_SOON":
+                    raise
+                print(f"        the next message may go out in {refused.retry_after:.0f} s")
+                time.sleep(refused.retry_after)
+
+    def arrived(self, number: int) -> str:
+        """The code of the message with this number, from 1: the last six digits of its text."""
+        for _ in range(300):
+            texts = self.texts()
+            if len(texts) >= number:
+                print(f"        {texts[number - 1]}")
+                return re.findall(r"\b\d{6}\b", texts[number - 1])[-1]
+            time.sleep(0.1)
+        raise SystemExit(f"no message came to {NUMBER}")
+
+    def texts(self) -> list[str]:
+        """The texts that came to the number, the latest last."""
+        files = sorted(self.messages.glob("*.json"), key=lambda file: file.stat().st_mtime)
+        messages = [json.loads(file.read_text()) for file in files]
+        return [message["text"] for message in messages if message["number"] == NUMBER]
 
     def look_back(self) -> None:
         request = identifiers.IdentifierServiceListEventsRequest(

@@ -155,6 +155,14 @@ async fn follow() -> Result<()> {
     anna.set_pin(&client).await?;
     boris.set_pin(&client).await?;
     anna.begin_phone(&client, ONE).await?;
+    // An operator sees no more of the number than anybody.
+    let shown = Command::new(std::env::var_os(BIN).context(BIN)?)
+        .args(["admin", "show", &anna.subject, "--data"])
+        .arg(dev.home.path().join("data"))
+        .output()?;
+    let shown = said(&shown)?;
+    ensure!(shown.contains("SMS \"SMS\" +7 \u{2022}"), "{shown}");
+    ensure!(!shown.contains("9123456789"), "{shown}");
     let mut following = Command::new(std::env::var_os(BIN).context(BIN)?)
         .args(["dev-inbox", "--follow", "--endpoint", &dev.endpoint])
         .stdin(Stdio::null())

@@ -25,6 +25,11 @@ pub(crate) fn add(suite: &mut Suite) {
         "observe_metrics::the_numbers_are_what_was_done_and_tell_of_nobody",
         numbers,
     );
+    suite.on_each_backend_with(
+        &[BIN],
+        "observe_metrics::messages_that_wait_are_counted_with_the_age_of_the_oldest",
+        messages,
+    );
     suite.with(
         &[BIN, POSTGRES],
         "postgres::observe_metrics::only_a_change_that_was_written_is_counted_and_once",
@@ -46,6 +51,10 @@ pub(crate) fn add(suite: &mut Suite) {
         given_up,
     );
 }
+
+/// A provider that nobody answers for: nobody listens on port 1.
+const AWAY: &str = "[sms.providers.away]\nkind = \"http\"\nurl = \"http://127.0.0.1:1/\"\n\
+                    form = { to = \"{number}\", text = \"{text}\" }\n";
 
 /// A gateway that is counted, and its page.
 struct Counted {
@@ -94,6 +103,31 @@ fn same(metric: &str, found: BTreeSet<String>, expected: &[&str]) -> Result<()> 
         found == expected,
         "{metric}: {found:#?} and not {expected:#?}"
     );
+    Ok(())
+}
+
+async fn messages(backend: Backend) -> Result<()> {
+    let database = Database::fresh(backend).await?;
+    let gateway = Counted::start(&database, database.url(), AWAY).await?;
+    let gauge = async |name: &str| -> Result<f64> {
+        let name = format!("countersign_sms_{name}");
+        gateway.series().await?.get(&name)
+    };
+    ensure!(gauge("waiting").await? == 0.0 && gauge("oldest_seconds").await? == 0.0);
+    let anna = Person::new();
+    anna.set_pin(&gateway.client).await?;
+    anna.begin_phone(&gateway.client, "+79123456789").await?;
+    wait_for("the message in the numbers", async || {
+        let is_seen = gauge("waiting").await? == 1.0 && gauge("oldest_seconds").await? > 0.0;
+        Ok(is_seen.then_some(()))
+    })
+    .await?;
+    let (_, page) = page(gateway.port, "/metrics").await?;
+    for name in ["waiting", "oldest_seconds"] {
+        let help = format!("# HELP countersign_sms_{name} ");
+        ensure!(page.contains(&help), "{help} is missing in {page}");
+    }
+    ensure!(!page.contains("9123456789"), "{page}");
     Ok(())
 }
 

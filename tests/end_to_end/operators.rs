@@ -9,7 +9,18 @@ mod restore;
 use crate::harness::Suite;
 
 /// Every table of subjects.
-const TABLES: [&str; 5] = ["subject", "confirmation", "event", "request", "identifier"];
+const TABLES: [&str; 7] = [
+    "subject",
+    "confirmation",
+    "event",
+    "request",
+    "identifier",
+    "message",
+    "number_user",
+];
+
+/// What subjects share.
+const SHARED: &str = "spend";
 
 /// Adds the tests of this folder.
 pub(crate) fn add(suite: &mut Suite) {

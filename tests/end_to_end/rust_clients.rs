@@ -4,11 +4,12 @@ use std::{
     fs,
     io::Write as _,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
+    time::Duration,
 };
 
-use anyhow::{Context, Result, ensure};
-use countersign_testkit::{App, BIN, DevPlatform, Person, now, v1};
+use anyhow::{Context, Result, bail, ensure};
+use countersign_testkit::{App, BIN, DevPlatform, Person, now, pin_proof, v1};
 
 use crate::harness::Suite;
 
@@ -24,6 +25,11 @@ pub(crate) fn add(suite: &mut Suite) {
         "rust_clients::a_withdrawal_with_the_login_services_certificate_is_refused_and_says_why",
         wrong_certificate,
     );
+    suite.with(
+        &[BIN],
+        "rust_clients::both_examples_have_a_code_sent_by_sms_once_one_may_be",
+        by_sms,
+    );
 }
 
 /// Runs an example, and types these lines.
@@ -38,10 +44,20 @@ fn run_with(
     person: &Person,
     typed: &[&str],
 ) -> Result<Output> {
+    let mut child = begin(platform, certs, name, person)?;
+    let mut stdin = child.stdin.take().context("its standard input")?;
+    // One that refuses without a question does not read.
+    let _ = stdin.write_all(typed.join("\n").as_bytes());
+    drop(stdin);
+    Ok(child.wait_with_output()?)
+}
+
+/// Begins an example, which waits for what is typed.
+fn begin(platform: &DevPlatform, certs: &Path, name: &str, person: &Person) -> Result<Child> {
     // `cargo build --workspace --all-targets` puts examples beside the binary.
     let binary = PathBuf::from(std::env::var_os(BIN).context(BIN)?);
     let example = binary.with_file_name("examples").join(name);
-    let mut child = Command::new(&example)
+    let child = Command::new(&example)
         .arg(platform.endpoint())
         .arg(certs)
         .arg(&person.subject)
@@ -51,11 +67,7 @@ fn run_with(
         .stderr(Stdio::piped())
         .spawn()
         .with_context(|| format!("{} cannot be run", example.display()))?;
-    let mut stdin = child.stdin.take().context("its standard input")?;
-    // One that refuses without a question does not read.
-    let _ = stdin.write_all(typed.join("\n").as_bytes());
-    drop(stdin);
-    Ok(child.wait_with_output()?)
+    Ok(child)
 }
 
 fn require(ran: &Output, said: &[&str]) -> Result<()> {
@@ -125,6 +137,66 @@ async fn stories() -> Result<()> {
     let typed = [person.pin.as_str(), &next];
     let ran = run(&platform, "withdrawal_service", &person, &typed)?;
     require(&ran, &["- PIN", "- Code of", "250 EUR are paid out"])
+}
+
+/// Waits for the message with this number, from 1, and reads its code.
+async fn code_of(platform: &DevPlatform, number: usize) -> Result<String> {
+    // Longer than messages have to wait for each other.
+    for _ in 0..600 {
+        let messages = platform.messages()?;
+        let Some(message) = messages.get(number - 1) else {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let message: serde_json::Value = serde_json::from_str(message)?;
+        let text = message["text"].as_str().context("a text")?;
+        // The last: the end of a destination may look like one.
+        let mut words = text.split(|character: char| !character.is_alphanumeric());
+        let is_code = |word: &&str| word.len() == 6 && word.bytes().all(|it| it.is_ascii_digit());
+        return Ok(words.rfind(is_code).context("a code")?.to_owned());
+    }
+    bail!("message {number} did not come")
+}
+
+async fn by_sms() -> Result<()> {
+    let platform = DevPlatform::start().await?;
+    let portal = platform.builder("portal").connect().await?;
+    let person = Person::new();
+    person.set_pin(&portal).await?;
+    let phone = person.begin_phone(&portal, "+79123456789").await?;
+    let code = code_of(&platform, 1).await?;
+    let purposes = [v1::Purpose::Login, v1::Purpose::Withdrawal];
+    let proofs = vec![pin_proof(&person.pin)];
+    let done = person.confirm_phone(&portal, &phone, &code, &purposes, proofs);
+    done.await?.context("the phone was not enabled")?;
+
+    for (number, example, first, end) in [
+        (2, "login_service", String::new(), "is logged in"),
+        (
+            3,
+            "withdrawal_service",
+            format!("{}\n", person.pin),
+            "250 EUR are paid out",
+        ),
+    ] {
+        let mut child = begin(&platform, &platform.certs(), example, &person)?;
+        let mut stdin = child.stdin.take().context("its standard input")?;
+        stdin.write_all(first.as_bytes())?;
+        let code = code_of(&platform, number).await?;
+        stdin.write_all(code.as_bytes())?;
+        drop(stdin);
+        let ran = child.wait_with_output()?;
+        let says = [
+            "The next message may go out in",
+            "A code goes to +7 ",
+            "3 times at most",
+            end,
+        ];
+        require(&ran, &says)?;
+        let said = String::from_utf8_lossy(&ran.stdout);
+        ensure!(!said.contains("9123456789"), "{said}");
+    }
+    Ok(())
 }
 
 async fn wrong_certificate() -> Result<()> {

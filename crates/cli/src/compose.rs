@@ -12,10 +12,13 @@ use countersign_mfa::{
         sms::{Carriers, Outbox},
     },
 };
-use countersign_primitives::SecretString;
+use countersign_primitives::{Clock, SecretString, SystemClock};
 use countersign_storage::{ConnectError, SchemaState, Settings as StorageSettings, Storage};
 
 use crate::config::{Config, Database};
+
+/// How often what waits to be sent is counted: oftener than a page is asked for, and by an index.
+const MEASURE_EVERY: Duration = Duration::from_secs(5);
 
 /// What a platform is put together from.
 pub(crate) struct Parts {
@@ -152,15 +155,33 @@ impl Composed {
         }
     }
 
-    /// Sends messages by these carriers until `stop`, for as long as it is polled.
+    /// Sends messages by these carriers until `stop`, for as long as it is polled; and measures what
+    /// waits, where somebody collects metrics.
     pub(crate) async fn keep_sending(
         &self,
         carriers: Arc<dyn Carriers>,
+        is_measured: bool,
         stop: impl Future<Output = ()> + Send,
     ) {
         let outbox = Arc::clone(&self.storage) as Arc<dyn Outbox>;
         let dispatcher = Dispatcher::new(Arc::clone(&self.platform), outbox, carriers);
-        Arc::new(dispatcher).run(stop).await;
+        let dispatcher = Arc::new(dispatcher);
+        let measuring = async {
+            if is_measured {
+                keep_measured(&dispatcher).await;
+            } else {
+                std::future::pending().await
+            }
+        };
+        tokio::select! {
+            () = Arc::clone(&dispatcher).run(stop) => {}
+            () = measuring => {}
+        }
+    }
+
+    /// Withdraws every message that waits, after the database was restored.
+    pub(crate) async fn withdraw_messages(&self) -> Result<u64> {
+        Ok(self.storage.withdraw_all().await?)
     }
 
     /// Deletes what retention ends, every minute, for as long as it is polled.
@@ -188,6 +209,21 @@ impl Composed {
     /// Closes the database, after what is under way.
     pub(crate) async fn close(&self) {
         self.storage.close().await;
+    }
+}
+
+/// Measures what waits to be sent, for as long as it is polled.
+async fn keep_measured(dispatcher: &Dispatcher) {
+    let mut interval = tokio::time::interval(MEASURE_EVERY);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        if let Err(error) = dispatcher.measure(SystemClock.now()).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "what waits to be sent could not be counted: its metrics are those of before"
+            );
+        }
     }
 }
 

@@ -60,10 +60,11 @@ pub(crate) async fn serve(
     let address = listener.local_addr()?;
     say(format!("listening on {address}"));
     tracing::info!(address = %address, "countersign is ready");
+    let is_measured = edge.metrics.is_some();
     let gateway = composed.gateway(edge);
     let pages = show_pages(&gateway, pages);
     let (stop_sending, stopped) = oneshot::channel::<()>();
-    let sending = send(composed, sms, async {
+    let sending = send(composed, sms, is_measured, async {
         // Dropped or told: either way it is over.
         let _ = stopped.await;
     });
@@ -96,6 +97,7 @@ pub(crate) struct Carried {
 async fn send(
     composed: &Composed,
     sms: Option<Carried>,
+    is_measured: bool,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<()> {
     let Some(Carried {
@@ -112,7 +114,9 @@ async fn send(
         }
         None => tokio::spawn(std::future::pending()),
     };
-    composed.keep_sending(Arc::new(providers), stop).await;
+    composed
+        .keep_sending(Arc::new(providers), is_measured, stop)
+        .await;
     reports.abort();
     Ok(())
 }

@@ -69,11 +69,20 @@ async fn main() -> Result<()> {
 
 /// Asks for proofs until the confirmation is redeemed, or over.
 async fn prove(client: &Client, mut confirmation: v1::Confirmation) -> Result<()> {
+    let mut is_sent = false;
     while confirmation.state() == State::Pending {
         let option = next_option(&confirmation).context("nothing can be proved now")?;
+        if !option.masked_number.is_empty() && !is_sent {
+            send_code(client, &confirmation, option).await?;
+            is_sent = true;
+        }
         println!("{}?", name(option));
         let mut code = String::new();
         ensure!(stdin().read_line(&mut code)? > 0, "nothing was typed");
+        if code.trim().is_empty() {
+            is_sent = false;
+            continue;
+        }
         let proof = v1::Proof {
             authenticator: option.authenticator.clone().map(|offered| match offered {
                 Offered::Pin(pin) => By::Pin(pin),
@@ -103,6 +112,45 @@ async fn prove(client: &Client, mut confirmation: v1::Confirmation) -> Result<()
         state.as_str_name()
     );
     Ok(())
+}
+
+/// Has a code sent by SMS, once one may be. While a code lives the next message has the same one.
+async fn send_code(
+    client: &Client,
+    confirmation: &v1::Confirmation,
+    option: &v1::StageOption,
+) -> Result<()> {
+    let Some(Offered::Identifier(which)) = &option.authenticator else {
+        bail!("only an identifier has a number");
+    };
+    let mut request = v1::ConfirmationServiceSendCodeRequest {
+        subject_id: confirmation.subject_id.clone(),
+        confirmation_id: confirmation.confirmation_id.clone(),
+        identifier_id: which.identifier_id.clone(),
+        ..Default::default()
+    };
+    loop {
+        let sent = mutate(&mut request, |request| async move {
+            client.confirmations().send_code(request).await
+        });
+        match sent.await {
+            Ok(answer) => {
+                let left = answer.sent_code.map_or(0, |sent| sent.sends_left);
+                println!(
+                    "A code goes to {}; an empty line sends it again, {left} times at most",
+                    option.masked_number
+                );
+                return Ok(());
+            }
+            Err(error) if error.reason() == Some(v1::ErrorReason::SendTooSoon) => {
+                let wait = error.retry_after().context("no wait is named")?;
+                println!("The next message may go out in {} s", wait.as_secs() + 1);
+                tokio::time::sleep(wait).await;
+            }
+            // Whatever else there is: another option may do, such as a backup code.
+            Err(error) => bail!("no code is sent: {error}"),
+        }
+    }
 }
 
 /// The first option that can be used, of the first stage that is not passed.

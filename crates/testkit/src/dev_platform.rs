@@ -50,6 +50,10 @@ impl DevPlatform {
         let child = serve
             .args([&["serve"], &config[..]].concat())
             .env("COUNTERSIGN_SET_LISTEN", format!("127.0.0.1:{port}"))
+            // In the place of phones, with the shortest wait that there may be.
+            .env("COUNTERSIGN_SET_SMS__PROVIDERS__STAGING__KIND", "file")
+            .env("COUNTERSIGN_SET_SMS__PROVIDERS__STAGING__DIRECTORY", "sms")
+            .env("COUNTERSIGN_SET_SMS__RESEND_SECONDS", "10")
             // As many as a test makes, however fast the machine.
             .env(
                 "COUNTERSIGN_SET_LIMITS__CALLER_REQUESTS_PER_SECOND",
@@ -74,6 +78,24 @@ impl DevPlatform {
     /// The folder with the certificates.
     pub fn certs(&self) -> PathBuf {
         self.home.path().join("certs")
+    }
+
+    /// The messages that it has sent so far, the latest last, as the JSON that stands for them.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn messages(&self) -> Result<Vec<String>> {
+        let folder = self.certs().join("sms");
+        let mut found = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|ending| ending == "json") {
+                let at = fs::metadata(&path)?.modified()?;
+                found.push((at, fs::read_to_string(path)?));
+            }
+        }
+        found.sort();
+        Ok(found.into_iter().map(|(_, text)| text).collect())
     }
 
     /// Where it answers.

@@ -15,6 +15,8 @@ export const logins = connect(address, folder, 'login-service');
 export const withdrawals = connect(address, folder, 'withdrawal-service');
 /** Whom it is about: another one in each run. */
 export const subjectId = `typescript-${randomUUID()}`;
+/** Where a provider of kind `file` writes messages, in the place of phones. */
+export const messagesFolder = `${folder}/sms`;
 export const PIN = '27491358';
 
 function connect(address: string, folder: string, service: string): Countersign {

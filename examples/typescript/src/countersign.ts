@@ -16,6 +16,7 @@ import type { ProtoGrpcType as Events } from './generated/event_service.js';
 import type { ProtoGrpcType as GoogleRpc } from './generated/google-rpc.js';
 import type { ProtoGrpcType as Identifiers } from './generated/identifier_service.js';
 import type { ProtoGrpcType as Pins } from './generated/pin_service.js';
+import type { ProtoGrpcType as Sms } from './generated/sms_service.js';
 import type { ProtoGrpcType as Totp } from './generated/totp_service.js';
 import type { EventServiceWatchResponse__Output as Watched } from './generated/countersign/v1/EventServiceWatchResponse.js';
 import type { Path__Output as Path } from './generated/countersign/v1/Path.js';
@@ -30,6 +31,7 @@ const FILES = [
   'event_service',
   'identifier_service',
   'pin_service',
+  'sms_service',
   'totp_service',
 ].map((name) => `countersign/v1/${name}.proto`);
 
@@ -45,6 +47,7 @@ const protos = grpc.loadPackageDefinition(
   GoogleRpc &
   Identifiers &
   Pins &
+  Sms &
   Totp;
 
 const { v1 } = protos.countersign;
@@ -53,6 +56,7 @@ export const confirmations = v1.ConfirmationService.service;
 export const events = v1.EventService.service;
 export const identifiers = v1.IdentifierService.service;
 export const pins = v1.PinService.service;
+export const sms = v1.SmsService.service;
 export const totp = v1.TotpService.service;
 
 /** How long the server may take over one try of a call. */

@@ -33,6 +33,7 @@ import {
 import type { BackupCodeList__Output as BackupCodeList } from './generated/countersign/v1/BackupCodeList.js';
 import type { Proof } from './generated/countersign/v1/Proof.js';
 import type { SecurityEvent__Output as SecurityEvent } from './generated/countersign/v1/SecurityEvent.js';
+import { logInBySms } from './sms.js';
 import { WrongAnswer, chapter, expectAnswer, expectRefusal, note, stepsPassed } from './steps.js';
 import { App } from './totp.js';
 
@@ -62,6 +63,7 @@ async function play(): Promise<void> {
   await logInWithCodes(codes);
   const moreCodes = await replaceCodes(codes);
   await loseThePhone(phone, moreCodes);
+  await logInBySms(moreCodes);
   await lookBack();
   if (resumeToken !== undefined) {
     await watchWhatCame(resumeToken);

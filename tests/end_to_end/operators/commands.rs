@@ -234,6 +234,16 @@ async fn many(backend: Backend) -> Result<()> {
         "records of a subject share a commit"
     );
 
+    // A message that waited when the backup was made, and may have been sent long ago.
+    let id = match backend {
+        Backend::Sqlite => "x'01'",
+        Backend::Postgres => "'\\x01'",
+    };
+    here.database.query(&format!(
+        "INSERT INTO message (subject_id, message_id, identifier_id, target, created_at, expires_at, \
+         state, due_at, prefix, updated_at, progress, body) \
+         VALUES ('person-1', {id}, {id}, {id}, 1, 2, 'QUEUED', 1, '+7912', 1, {id}, {id})"
+    ))?;
     let restore = ["after-restore", "--reason", "backup of 03:00"];
     let asked = here.admin(&restore, "")?;
     asked.require(1, &["nothing was changed", "--yes"])?;
@@ -241,7 +251,17 @@ async fn many(backend: Backend) -> Result<()> {
     let life = here.database.query("SELECT id FROM incarnation")?;
     let restore = [&restore[..], &["--yes"]].concat();
     let done = here.admin(&restore, "")?;
-    done.require(0, &["subjects         520", "failed           0"])?;
+    let said = [
+        "subjects         520",
+        "failed           0",
+        "messages voided  1",
+    ];
+    done.require(0, &said)?;
+    let sql = "SELECT count(*) FROM message WHERE state = 'WITHDRAWN' AND body IS NULL";
+    ensure!(
+        here.database.query(sql)? == "1",
+        "the message would be sent"
+    );
     let sql = "SELECT count(*) FROM event WHERE version = 2 AND facts LIKE '%RESTORED%'";
     ensure!(here.database.query(sql)? == "520");
     // The feed begins anew: what was before lies at its beginning, and only this is news.

@@ -4,17 +4,18 @@ use anyhow::{Context, Result, bail, ensure};
 use countersign_mfa::Imported;
 use countersign_security_identifiers::Purpose as Own;
 use countersign_testkit::{
-    App, Backend, Person, reason_of, v1,
+    App, Backend, Person, pin_proof, reason_of, v1,
     v1::{IdentifierState, Purpose, operation::Operation},
 };
 use tonic::Code;
 
 use super::{
-    TABLES,
+    SHARED, TABLES,
     import::{SEEDS, import},
 };
 use crate::{
     harness::Suite,
+    observe::wait_for,
     world::{Created, MINUTE, World, accepted, login, payout, refused},
 };
 
@@ -73,10 +74,44 @@ async fn known_well(world: &World) -> Result<(Person, App)> {
     Ok((anna, app))
 }
 
+/// A phone, whose message is sent and noted; an event for each of the two.
+async fn enrol_phone(world: &World, person: &Person, app: &App) -> Result<()> {
+    world.pass(MINUTE);
+    let number = "+79123456789";
+    let phone = person.begin_phone(&world.client, number).await?;
+    let code = world
+        .platform
+        .carrier
+        .nth_message_to(number, 1)
+        .await
+        .code();
+    wait_for("the message noted", async || {
+        let state = world.database.query("SELECT state FROM message")?;
+        Ok((state == "SENT").then_some(()))
+    })
+    .await?;
+    let proofs = vec![pin_proof(&person.pin), world.right(app)];
+    let done = person.confirm_phone(&world.client, &phone, &code, &[], proofs);
+    done.await?.context("the phone was not enabled")?;
+    for table in ["message", "number_user"] {
+        ensure!(world.rows(table, person)? == 1, "{table} has no row");
+    }
+    ensure!(budgets(world, person)? != "0", "nothing was spent");
+    Ok(())
+}
+
+/// How many budgets of its own a subject has.
+fn budgets(world: &World, person: &Person) -> Result<String> {
+    world.database.query(&format!(
+        "SELECT count(*) FROM spend WHERE scope = 'subject/{}'",
+        person.subject
+    ))
+}
+
 /// Every row of every table, as text.
 fn everything(world: &World) -> Result<String> {
     let mut all = String::new();
-    for table in TABLES {
+    for table in TABLES.into_iter().chain([SHARED]) {
         all += &world.database.query(&format!("SELECT * FROM {table}"))?;
     }
     Ok(all)
@@ -101,7 +136,8 @@ fn history(world: &World, person: &Person) -> Result<Vec<(i64, Vec<String>)>> {
 
 async fn erased(backend: Backend) -> Result<()> {
     let world = World::new(backend).await?;
-    let (anna, _) = known_well(&world).await?;
+    let (anna, app) = known_well(&world).await?;
+    enrol_phone(&world, &anna, &app).await?;
     let before = everything(&world)?;
     for canary in CANARIES {
         ensure!(before.contains(canary), "{canary} is nowhere to begin with");
@@ -113,7 +149,10 @@ async fn erased(backend: Backend) -> Result<()> {
     for canary in CANARIES {
         ensure!(!after.contains(canary), "{canary} is still there: {after}");
     }
-    ensure!(world.rows("confirmation", &anna)? == 0 && world.rows("request", &anna)? == 0);
+    for table in ["confirmation", "request", "message", "number_user"] {
+        ensure!(world.rows(table, &anna)? == 0, "{table} has rows");
+    }
+    ensure!(budgets(&world, &anna)? == "0", "a budget is left");
     let names = ["ERASED", "BY_OPERATOR"].map(str::to_owned).to_vec();
     told.push((told.len() as i64 + 1, names));
     ensure!(

@@ -6,7 +6,7 @@ use countersign_testkit::{
     v1::{ConfirmationState, Purpose},
 };
 
-use super::TABLES;
+use super::{SHARED, TABLES};
 use crate::{
     harness::Suite,
     world::{MINUTE, World, accepted, login, precondition, rejected, state},
@@ -33,7 +33,7 @@ pub(super) fn add(suite: &mut Suite) {
 }
 
 fn back_up(world: &World) -> Result<()> {
-    for table in TABLES {
+    for table in TABLES.into_iter().chain([SHARED]) {
         let sql = format!("CREATE TABLE backup_of_{table} AS SELECT * FROM {table}");
         world.database.query(&sql)?;
     }
@@ -41,7 +41,7 @@ fn back_up(world: &World) -> Result<()> {
 }
 
 fn restore(world: &World) -> Result<()> {
-    for table in TABLES {
+    for table in TABLES.into_iter().chain([SHARED]) {
         world.database.query(&format!("DELETE FROM {table}"))?;
         let sql = format!("INSERT INTO {table} SELECT * FROM backup_of_{table}");
         world.database.query(&sql)?;

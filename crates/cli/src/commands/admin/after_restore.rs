@@ -22,10 +22,10 @@ const SOME_FAILED: u8 = 3;
 ///
 /// A backup does not know what was used after it was made, and would let it be used again. For every
 /// subject this voids what could be: confirmations that are pending or approved; enrolments that have
-/// begun; codes of apps up to half a minute from now; all lists of backup codes. Each subject gets an
-/// event that says so, and whoever watches events (`EventService.Watch`) is told to read the state of the
-/// subjects anew. People notice it by operations that have to be asked for again, by the wait for
-/// their app's next code but one, and above all by backup codes that are void.
+/// begun; codes of apps up to half a minute from now; all lists of backup codes; messages that wait to be
+/// sent. Each subject gets an event that says so, and whoever watches events (`EventService.Watch`) is
+/// told to read the state of the subjects anew. People notice it by operations that have to be asked for
+/// again, by the wait for their app's next code but one, and above all by backup codes that are void.
 ///
 /// The whole procedure:
 ///
@@ -77,6 +77,10 @@ impl AfterRestore {
         // First, so that what is done now is news in the new life.
         let feed = composed.begin_feed_anew().await;
         feed.context("the feed of events cannot begin anew: run it again")?;
+        // No code of before may reach a phone: what it would confirm is void.
+        let withdrawn = composed.withdraw_messages().await;
+        let withdrawn =
+            withdrawn.context("the messages that wait cannot be withdrawn: run it again")?;
         let platform = &*composed.platform;
         let mut progress = Progress::of("subjects");
         let mut failures = Vec::new();
@@ -86,6 +90,7 @@ impl AfterRestore {
         }
         say(format!("{:17}{}", "subjects", progress.done()));
         say(format!("{:17}{}", "failed", failures.len()));
+        say(format!("{:17}{withdrawn}", "messages voided"));
         done.context("it could not go on: run it again, from the beginning")?;
         Ok(if failures.is_empty() {
             ExitCode::SUCCESS

@@ -10,9 +10,9 @@ use crate::output::say;
 
 /// Remove a person: their secrets and their personal data, for good.
 ///
-/// In one commit the PIN, all identifiers with their secrets and names, confirmations and records of
-/// requests are removed, and from the events IP addresses, user agents and what operators wrote as
-/// reasons. The events stay, with their numbers and what happened, and one more says that this was
+/// In one commit the PIN, all identifiers with their secrets, phone numbers and names, messages,
+/// confirmations and records of requests are removed, and from the events IP addresses, user agents and
+/// what operators wrote as reasons. The events stay, with their numbers and what happened, and one more says that this was
 /// done. Its reason stays too: name a ticket, not the person. The subject's id stays as the name of
 /// the history; it is the host system's, which knows whose it was.
 ///
@@ -69,7 +69,7 @@ impl Erase {
             1 => "  1 identifier, with its secret and name".to_owned(),
             count => format!("  {count} identifiers, with their secrets and names"),
         });
-        say("  every confirmation and every record of a request");
+        say("  every confirmation, every message and every record of a request");
         say("  IP addresses, user agents and operators' reasons in the events");
         bail!("nothing was removed: it cannot be undone, so run it again with --yes")
     }

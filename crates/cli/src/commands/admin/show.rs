@@ -88,8 +88,10 @@ fn identifier_lines(identifier: &IdentifierView, failed: u32) -> Vec<String> {
     words.extend(identifier.codes_left.map(codes_left));
     words.extend(failures(failed));
     let (kind, label) = (identifier.kind.name(), &identifier.label);
+    let number = identifier.masked_number.as_ref();
+    let number = number.map_or(String::new(), |number| format!(" {number}"));
     let mut lines = vec![
-        format!("  {}  {kind} \"{label}\"", identifier.id),
+        format!("  {}  {kind} \"{label}\"{number}", identifier.id),
         format!("    {}", words.join(", ")),
     ];
     for setting in &identifier.purposes {

@@ -313,11 +313,12 @@ fn is_too_soon(status: &Status) -> bool {
     countersign_client::reason(status).as_deref() == Some("SEND_TOO_SOON")
 }
 
-/// The code in a message: six digits by themselves.
+/// The code in a message: the last six digits that stand by themselves. What it confirms stands before
+/// it, and the end of a destination may look like a code.
 fn code_of(text: &str) -> Option<String> {
     let is_code = |word: &&str| word.len() == 6 && word.bytes().all(|byte| byte.is_ascii_digit());
     let mut words = text.split(|character: char| !character.is_alphanumeric());
-    words.find(is_code).map(ToOwned::to_owned)
+    words.rfind(is_code).map(ToOwned::to_owned)
 }
 
 /// One of a hundred mobile numbers that Germany keeps for films, and that are nobody's.
