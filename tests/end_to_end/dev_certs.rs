@@ -194,6 +194,18 @@ async fn services() -> Result<()> {
     person.enrol(&portal, &purposes, now()).await?;
     person.open(&logins, login()).await?;
     person.open(&withdrawals, withdrawal(250)).await?;
+    // The portal enrols phones, and has codes sent for what it confirms.
+    person.begin_phone(&portal, "+79123456789").await?;
+    let unknown = v1::Confirmation {
+        confirmation_id: countersign_testkit::new_request_id(),
+        ..Default::default()
+    };
+    let refused = person.send_code(&portal, &unknown, None).await;
+    let status = refused.err().context("there is no such confirmation")?;
+    ensure!(reason_of(&status) == "CONFIRMATION_NOT_FOUND", "{status:?}");
+    let refused = person.begin_phone(&logins, "+79123456789").await;
+    let status = refused.err().context("a login service may not enrol")?;
+    ensure!(reason_of(&status) == "CALLER_NOT_PERMITTED", "{status:?}");
     for (client, operation) in [
         (&logins, withdrawal(250)),
         (&withdrawals, login()),
