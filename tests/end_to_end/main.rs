@@ -61,9 +61,13 @@ mod rust_clients;
 mod secrets;
 mod sms_bound;
 mod sms_confirmation;
+mod sms_delivery;
 mod sms_enrolment;
 mod sms_input;
+mod sms_limits;
 mod sms_number_users;
+mod sms_races;
+mod sms_repeats;
 mod sms_settings;
 mod sms_world;
 mod story;
@@ -140,5 +144,9 @@ fn main() -> ExitCode {
     sms_confirmation::add(&mut suite);
     sms_settings::add(&mut suite);
     sms_bound::add(&mut suite);
+    sms_repeats::add(&mut suite);
+    sms_delivery::add(&mut suite);
+    sms_races::add(&mut suite);
+    sms_limits::add(&mut suite);
     suite.run()
 }

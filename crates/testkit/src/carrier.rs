@@ -31,7 +31,7 @@ impl CarriedMessage {
     pub fn code(&self) -> String {
         let is_digit = |c: char| c.is_ascii_digit();
         let runs = self.text.split(|c: char| !is_digit(c));
-        let code = runs.into_iter().filter(|run| run.len() == 6).last();
+        let code = runs.filter(|run| run.len() == 6).last();
         code.unwrap_or_else(|| panic!("no code in {:?}", self.text))
             .to_owned()
     }
@@ -118,6 +118,17 @@ impl FakeCarrier {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
         panic!("no message number {count} came to {number}");
+    }
+
+    /// Answers late for a message that no answer came to in time, and tells what it calls it.
+    pub fn report_late(&self, message: &CarriedMessage, state: MessageState) {
+        let name = format!("carrier-{}", message.id);
+        let report = Report {
+            provider: message.provider.parse().expect("a name"),
+            about: ReportedMessage::Ours(message.id, Some(name)),
+            state,
+        };
+        let _ = self.0.reports.0.send(report);
     }
 
     /// Reports what became of a message.
