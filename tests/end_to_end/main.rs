@@ -64,12 +64,16 @@ mod sms_bound;
 mod sms_carriers;
 mod sms_confirmation;
 mod sms_crash;
+mod sms_delivery;
 mod sms_enrolment;
 mod sms_faults;
 mod sms_http;
 mod sms_input;
+mod sms_limits;
 mod sms_number_users;
 mod sms_process;
+mod sms_races;
+mod sms_repeats;
 mod sms_settings;
 mod sms_world;
 mod story;
@@ -150,5 +154,9 @@ fn main() -> ExitCode {
     sms_input::add(&mut suite);
     sms_number_users::add(&mut suite);
     sms_settings::add(&mut suite);
+    sms_repeats::add(&mut suite);
+    sms_delivery::add(&mut suite);
+    sms_races::add(&mut suite);
+    sms_limits::add(&mut suite);
     suite.run()
 }

@@ -157,7 +157,7 @@ impl World {
     /// Waits until the states of all messages are these, such as `DELIVERED|1 SENT|2`.
     pub(crate) async fn states_become(&self, expected: &str) -> Result<()> {
         let mut states = String::new();
-        for _ in 0..1_000 {
+        for _ in 0..3_000 {
             states = self.message_states()?;
             if states == expected {
                 return Ok(());
@@ -175,7 +175,7 @@ impl World {
         expected: DeliveryState,
     ) -> Result<()> {
         let mut state = None;
-        for _ in 0..1_000 {
+        for _ in 0..3_000 {
             let id = &confirmation.confirmation_id;
             let seen = person.get(&self.client, id).await?;
             state = seen.sent_code.map(|sent| sent.delivery_state());
@@ -249,8 +249,9 @@ pub(crate) async fn with_app_and_phone(
     purposes: &[Purpose],
 ) -> Result<(Person, App, Phone)> {
     let (person, app) = world.owner(purposes).await?;
+    let before = world.carrier().messages_to(number).len();
     let phone = person.begin_phone(&world.client, number).await?;
-    let code = world.code_after(&phone, 0).await;
+    let code = world.code_after(&phone, before).await;
     world.pass(FIRST_WAIT);
     let proofs = vec![pin_proof(&person.pin), world.right(&app)];
     let done = person.confirm_phone(&world.client, &phone, &code, purposes, proofs);

@@ -125,6 +125,17 @@ impl FakeCarrier {
         panic!("no message number {count} came to {number}");
     }
 
+    /// Answers late for a message that no answer came to in time, and tells what it calls it.
+    pub fn report_late(&self, message: &CarriedMessage, state: MessageState) {
+        let name = format!("carrier-{}", message.id);
+        let report = Report {
+            provider: message.provider.parse().expect("a name"),
+            about: ReportedMessage::Ours(message.id, Some(name)),
+            state,
+        };
+        let _ = self.0.reports.0.send(report);
+    }
+
     /// Reports what became of a message.
     pub fn report(&self, message: &CarriedMessage, state: MessageState) {
         let report = Report {

@@ -45,7 +45,7 @@ pub use countersign_mfa::{
     ports::sms::{Carriers, MessageState, Outbox, Report, ReportedMessage, Submission},
 };
 pub use countersign_primitives::{Clock, Timestamp};
-pub use countersign_sms_codes::{Countries, SendRules};
+pub use countersign_sms_codes::{Countries, PhoneNumber, SendRules};
 pub use countersign_sms_text::{TextSettings, Texts};
 pub use countersign_spend_guard::{ConversionRules, MoneyRules, Rates, SpendRules};
 pub use countersign_storage::Storage;
