@@ -60,10 +60,13 @@ mod rotation;
 mod rust_clients;
 mod secrets;
 mod sms_carriers;
+mod sms_configured;
 mod sms_crash;
+mod sms_failover;
 mod sms_faults;
 mod sms_http;
 mod sms_process;
+mod sms_stop;
 mod story;
 mod throttle;
 mod uniform;
@@ -135,5 +138,8 @@ fn main() -> ExitCode {
     sms_carriers::add(&mut suite);
     sms_crash::add(&mut suite);
     sms_faults::add(&mut suite);
+    sms_failover::add(&mut suite);
+    sms_stop::add(&mut suite);
+    sms_configured::add(&mut suite);
     suite.run()
 }
