@@ -164,7 +164,7 @@ impl State {
             "HTTP/1.1 {status}\r\nContent-Type: application/json\r\n\
                  Connection: close\r\nContent-Length: {length}\r\n\r\n{body}"
         );
-        return stream.write_all(answer.as_bytes()).await.ok();
+        stream.write_all(answer.as_bytes()).await.ok()
     }
 }
 

@@ -319,8 +319,8 @@ pub(crate) fn number(n: u32) -> String {
 
 /// The code in a text: the last six digits in a row.
 pub(crate) fn code_in(text: &str) -> Result<String> {
-    let runs = text.split(|c: char| !c.is_ascii_digit());
-    let code = runs.filter(|run| run.len() == 6).last();
+    let mut runs = text.split(|c: char| !c.is_ascii_digit());
+    let code = runs.rfind(|run| run.len() == 6);
     let code = code.with_context(|| format!("no code in {text:?}"))?;
     Ok(code.to_owned())
 }
