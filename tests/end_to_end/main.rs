@@ -62,10 +62,12 @@ mod rust_clients;
 mod secrets;
 mod sms_bound;
 mod sms_carriers;
+mod sms_configured;
 mod sms_confirmation;
 mod sms_crash;
 mod sms_delivery;
 mod sms_enrolment;
+mod sms_failover;
 mod sms_faults;
 mod sms_http;
 mod sms_input;
@@ -75,6 +77,7 @@ mod sms_process;
 mod sms_races;
 mod sms_repeats;
 mod sms_settings;
+mod sms_stop;
 mod sms_world;
 mod story;
 mod throttle;
@@ -158,5 +161,8 @@ fn main() -> ExitCode {
     sms_delivery::add(&mut suite);
     sms_races::add(&mut suite);
     sms_limits::add(&mut suite);
+    sms_failover::add(&mut suite);
+    sms_stop::add(&mut suite);
+    sms_configured::add(&mut suite);
     suite.run()
 }

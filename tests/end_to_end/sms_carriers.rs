@@ -53,7 +53,7 @@ const ENGLISH: Language = Language {
         " is your Countersign login code. Never tell it to anyone.",
     ],
     withdrawal: [
-        "Countersign: withdrawal 25 EUR to ...202051. Code ",
+        "Countersign: withdrawal 25 EUR to ...2051. Code ",
         ". Never tell it to anyone.",
     ],
 };

@@ -26,6 +26,8 @@ pub(crate) enum Manner {
     NeverAnswers,
     /// It is taken, and the connection is cut before that is said.
     Cuts,
+    /// It is cut so the first time, and refused when it comes again.
+    CutsThenRefuses,
 }
 
 /// A message that it was given.
@@ -98,6 +100,11 @@ impl HttpCarrier {
         *held(&self.state.manner) = manner;
     }
 
+    /// Refuses connections from now on.
+    pub(crate) fn go_down(&self) {
+        self.accepting.abort();
+    }
+
     /// Every message so far, whatever was done with it.
     pub(crate) fn given(&self) -> Vec<Given> {
         held(&self.state.given).clone()
@@ -127,36 +134,37 @@ impl Drop for HttpCarrier {
 impl State {
     /// Ends with the connection.
     async fn serve(&self, mut stream: TcpStream) -> Option<()> {
-        loop {
-            let (head, body) = request(&mut stream).await?;
-            let body: Value = serde_json::from_slice(&body).ok()?;
-            let field = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
-            let id = {
-                let mut given = held(&self.given);
-                let id = format!("http-{}", given.len() + 1);
-                given.push(Given {
-                    number: field("to"),
-                    text: field("text"),
-                    reference: field("ref"),
-                    id: id.clone(),
-                    authorization: header(&head, "authorization").unwrap_or_default(),
-                });
-                id
-            };
-            let manner = held(&self.manner).clone();
-            let (status, body) = match manner {
-                Manner::Accepts => ("202 Accepted", format!("{{\"id\": \"{id}\"}}")),
-                Manner::Answers(status, body) => (status, body.to_owned()),
-                Manner::NeverAnswers => std::future::pending().await,
-                Manner::Cuts => return None,
-            };
-            let length = body.len();
-            let answer = format!(
-                "HTTP/1.1 {status}\r\nContent-Type: application/json\r\n\
-                 Content-Length: {length}\r\n\r\n{body}"
-            );
-            stream.write_all(answer.as_bytes()).await.ok()?;
-        }
+        let (head, body) = request(&mut stream).await?;
+        let body: Value = serde_json::from_slice(&body).ok()?;
+        let field = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+        let (id, is_new) = {
+            let mut given = held(&self.given);
+            let reference = field("ref");
+            let is_new = !given.iter().any(|other| other.reference == reference);
+            let id = format!("http-{}", given.len() + 1);
+            given.push(Given {
+                number: field("to"),
+                text: field("text"),
+                reference,
+                id: id.clone(),
+                authorization: header(&head, "authorization").unwrap_or_default(),
+            });
+            (id, is_new)
+        };
+        let manner = held(&self.manner).clone();
+        let (status, body) = match manner {
+            Manner::Accepts => ("202 Accepted", format!("{{\"id\": \"{id}\"}}")),
+            Manner::Answers(status, body) => (status, body.to_owned()),
+            Manner::NeverAnswers => std::future::pending().await,
+            Manner::CutsThenRefuses if !is_new => ("400 Bad Request", "{}".to_owned()),
+            Manner::Cuts | Manner::CutsThenRefuses => return None,
+        };
+        let length = body.len();
+        let answer = format!(
+            "HTTP/1.1 {status}\r\nContent-Type: application/json\r\n\
+                 Connection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+        stream.write_all(answer.as_bytes()).await.ok()
     }
 }
 

@@ -6,7 +6,7 @@ use std::{future::Future, path::Path, time::Duration};
 use anyhow::{Context, Result, bail, ensure};
 use countersign_testkit::{
     Backend, Client, Database, GatewayProcess, PASSWORD, Person, Phone, SYSTEM_ID, Smsc, free_port,
-    new_request_id, pin_proof, v1,
+    new_request_id, pin_proof, retry_unavailable, v1,
     v1::{DeliveryState, Purpose},
 };
 use futures::future::try_join_all;
@@ -126,15 +126,18 @@ impl Bank {
             locale: locale.to_owned(),
             ..Default::default()
         };
-        let begun = person.begin_sms(&self.client, request).await?;
+        let begin = || person.begin_sms(&self.client, request.clone());
+        let begun = retry_unavailable(5, begin).await?;
         let phone = Phone {
             id: begun.identifier_id,
             number: number.to_owned(),
         };
         let code = code_in(&nth_text(carrier, number, before + 1).await?)?;
         let proofs = vec![pin_proof(&person.pin)];
-        let done = person.confirm_phone(&self.client, &phone, &code, purposes, proofs);
-        done.await?.context("the number was not enabled")?;
+        let client = &self.client;
+        let confirm = || person.confirm_phone(client, &phone, &code, purposes, proofs.clone());
+        let done = retry_unavailable(5, confirm).await?;
+        done.context("the number was not enabled")?;
         Ok((person, phone))
     }
 
@@ -180,7 +183,7 @@ impl Bank {
     /// Where the message of somebody's confirmation is; unspecified where there is none.
     pub(crate) async fn delivery(&self, asker: &Asker) -> Result<DeliveryState> {
         let id = &asker.open.confirmation_id;
-        let seen = asker.person.get(&self.client, id).await?;
+        let seen = retry_unavailable(5, || asker.person.get(&self.client, id)).await?;
         let sent = seen.sent_code;
         Ok(sent.map_or(DeliveryState::Unspecified, |sent| sent.delivery_state()))
     }
@@ -209,8 +212,8 @@ impl Bank {
     pub(crate) async fn takes(&self, asker: &Asker, code: &str) -> Result<bool> {
         let id = &asker.open.confirmation_id;
         let proofs = vec![asker.phone.proof(code)];
-        let submit = asker.person.submit(&self.client, id, proofs);
-        is_accepted(&submit.await?)
+        let submit = || asker.person.submit(&self.client, id, proofs.clone());
+        is_accepted(&retry_unavailable(5, submit).await?)
     }
 
     /// How many messages there are in each state, such as `DELIVERED|2 SENT|1`.
@@ -316,8 +319,8 @@ pub(crate) fn number(n: u32) -> String {
 
 /// The code in a text: the last six digits in a row.
 pub(crate) fn code_in(text: &str) -> Result<String> {
-    let runs = text.split(|c: char| !c.is_ascii_digit());
-    let code = runs.filter(|run| run.len() == 6).last();
+    let mut runs = text.split(|c: char| !c.is_ascii_digit());
+    let code = runs.rfind(|run| run.len() == 6);
     let code = code.with_context(|| format!("no code in {text:?}"))?;
     Ok(code.to_owned())
 }

@@ -155,13 +155,14 @@ impl Composed {
         }
     }
 
-    /// Sends messages by these carriers until `stop`, for as long as it is polled; and measures what
-    /// waits, where somebody collects metrics.
+    /// Sends messages by these carriers until `stop`, which says how long what is under way then may
+    /// still take, for as long as it is polled; and measures what waits, where somebody collects
+    /// metrics.
     pub(crate) async fn keep_sending(
         &self,
         carriers: Arc<dyn Carriers>,
         is_measured: bool,
-        stop: impl Future<Output = ()> + Send,
+        stop: impl Future<Output = Duration> + Send,
     ) {
         let outbox = Arc::clone(&self.storage) as Arc<dyn Outbox>;
         let dispatcher = Dispatcher::new(Arc::clone(&self.platform), outbox, carriers);

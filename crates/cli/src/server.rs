@@ -1,6 +1,12 @@
 //! Serving: what `dev` and `serve` have in common.
 
-use std::{io::ErrorKind, net::SocketAddr, process, sync::Arc, time::Duration};
+use std::{
+    io::ErrorKind,
+    net::SocketAddr,
+    process,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 use countersign_gateway::{Gateway, Pages, serve_pages};
@@ -10,7 +16,7 @@ use tokio::{
     runtime::Runtime,
     signal::unix::{Signal, SignalKind, signal},
     sync::oneshot,
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 use crate::{
@@ -61,16 +67,25 @@ pub(crate) async fn serve(
     say(format!("listening on {address}"));
     tracing::info!(address = %address, "countersign is ready");
     let is_measured = edge.metrics.is_some();
+    let drain = edge.drain;
     let gateway = composed.gateway(edge);
     let pages = show_pages(&gateway, pages);
-    let (stop_sending, stopped) = oneshot::channel::<()>();
+    let (stop_sending, stopped) = oneshot::channel();
     let sending = send(composed, sms, is_measured, async {
         // Dropped or told: either way it is over.
-        let _ = stopped.await;
+        stopped.await.unwrap_or_default()
     });
+    let stopping_since = Arc::new(OnceLock::new());
     let serving = async {
-        let served = countersign_gateway::serve(gateway, listener, signals.stop()).await;
-        let _ = stop_sending.send(());
+        let since = Arc::clone(&stopping_since);
+        let stop = async move {
+            signals.stop().await;
+            since.get_or_init(Instant::now);
+        };
+        let served = countersign_gateway::serve(gateway, listener, stop).await;
+        // Requests and messages have it together.
+        let used = stopping_since.get().map(Instant::elapsed);
+        let _ = stop_sending.send(drain.saturating_sub(used.unwrap_or_default()));
         served
     };
     let serving = async { tokio::join!(serving, sending) };
@@ -93,12 +108,13 @@ pub(crate) struct Carried {
     pub(crate) webhooks: Option<TcpListener>,
 }
 
-/// Sends messages, and takes what is reported of them, until `stop`. What is under way then is ended.
+/// Sends messages, and takes what is reported of them, until `stop`, which says how long what is
+/// under way then may still take.
 async fn send(
     composed: &Composed,
     sms: Option<Carried>,
     is_measured: bool,
-    stop: impl Future<Output = ()> + Send,
+    stop: impl Future<Output = Duration> + Send,
 ) -> Result<()> {
     let Some(Carried {
         providers,

@@ -15,7 +15,10 @@ use std::{
 
 use countersign_primitives::{MessageId, SubjectId, Timestamp};
 use metrics::{Gauge, Unit, describe_gauge, gauge};
-use tokio::{task::JoinSet, time::Instant};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout},
+};
 use tracing::{error, info, warn};
 
 use self::progress::Progress;
@@ -97,12 +100,13 @@ impl Dispatcher {
         }
     }
 
-    /// Sends and listens until `stop`; what is under way then is ended.
-    pub async fn run(self: Arc<Self>, stop: impl Future<Output = ()> + Send) {
+    /// Sends and listens until `stop`, which says how long what is under way then may still take.
+    /// What takes longer is left as by a gateway that died: it is taken up when its lease ends.
+    pub async fn run(self: Arc<Self>, stop: impl Future<Output = Duration> + Send) {
         let listener = tokio::spawn(Arc::clone(&self).listen());
         let mut under_way = JoinSet::new();
         tokio::pin!(stop);
-        loop {
+        let left = loop {
             let free = AT_ONCE.saturating_sub(under_way.len());
             let claimed = match self.claim(free).await {
                 Ok(claimed) => claimed,
@@ -127,11 +131,17 @@ impl Dispatcher {
             };
             tokio::select! {
                 () = more => {}
-                () = &mut stop => break,
+                left = &mut stop => break left,
             }
             while under_way.try_join_next().is_some() {}
+        };
+        let ended = async { while under_way.join_next().await.is_some() {} };
+        if timeout(left, ended).await.is_err() {
+            warn!(
+                sms.messages = under_way.len(),
+                "carriers have not answered: these messages are taken up when their leases end"
+            );
         }
-        while under_way.join_next().await.is_some() {}
         listener.abort();
     }
 
@@ -194,9 +204,7 @@ impl Dispatcher {
                 provider => Tried::Settled(MessageState::Unknown, provider, None, None),
             });
         }
-        let failed = |reason: &str| {
-            Tried::Settled(MessageState::Failed, None, None, Some(reason.to_owned()))
-        };
+        let failed = |reason: &str| given_up(&progress, Some(reason.to_owned()));
         if is_over {
             return Ok(failed("expired"));
         }
@@ -287,7 +295,7 @@ impl Dispatcher {
         Ok(if may_pass_later {
             Tried::Again(progress)
         } else {
-            Tried::Settled(MessageState::Failed, None, None, last_reason)
+            given_up(&progress, last_reason)
         })
     }
 
@@ -351,6 +359,18 @@ impl Dispatcher {
             }
         }
         self.platform.note_message(subject, note).await
+    }
+}
+
+/// What becomes of a message that is not tried any more: it has failed, unless a provider may have it
+/// from before.
+fn given_up(progress: &Progress, reason: Option<String>) -> Tried {
+    match progress.pinned() {
+        Some(provider) => {
+            let provider = provider.parse().ok();
+            Tried::Settled(MessageState::Unknown, provider, None, reason)
+        }
+        None => Tried::Settled(MessageState::Failed, None, None, reason),
     }
 }
 

@@ -100,7 +100,7 @@ impl Texts {
     ///
     /// What a caller gave is shown so that nothing in it can pass for something else. Amount and
     /// currency are shown whole, be they longer than any that the API takes; [`Text::parts`] says
-    /// what that comes to. Of the destination the last six characters are shown.
+    /// what that comes to. Of the destination the last four characters are shown.
     pub fn render(
         &self,
         locale: &Locale,

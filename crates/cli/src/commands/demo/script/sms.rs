@@ -150,7 +150,7 @@ impl Story {
         let what = format!("the PIN {PIN} passes the first stage; a code is still missing");
         terminal.require(&what, "accepted and PENDING", answer, pending)?;
         // Of a long destination the message shows the end.
-        let says = ["250 EUR", "013000"];
+        let says = ["250 EUR", "...3000"];
         phone.is_sent_a_code(&service, &id, &says, terminal).await?;
         phone.approves(&service, &id, terminal).await?;
         let answer = service.redeem(&id, withdrawal(250)).await;
