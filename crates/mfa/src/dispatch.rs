@@ -34,7 +34,7 @@ use crate::{
 
 /// How many messages one gateway has under way.
 const AT_ONCE: usize = 64;
-/// For how long a message is one gateway's: longer than any carrier is waited for.
+/// For how long a message is one gateway's. It is renewed while a carrier is waited for.
 const LEASE: Duration = Duration::from_secs(60);
 /// How often it is looked for messages that nobody rang for, such as those of a gateway that died.
 const PATROL: Duration = Duration::from_secs(1);
@@ -197,8 +197,9 @@ impl Dispatcher {
         let failed = |reason: &str| {
             Tried::Settled(MessageState::Failed, None, None, Some(reason.to_owned()))
         };
+        let ended = |reason: Option<String>| Tried::Settled(progress.ending(), None, None, reason);
         if is_over {
-            return Ok(failed("expired"));
+            return Ok(ended(Some("expired".to_owned())));
         }
         let Some(sms) = self.platform.settings().sms.as_deref() else {
             return Ok(failed("no provider"));
@@ -212,7 +213,7 @@ impl Dispatcher {
             // Another provider would make two messages of one that the first may have.
             providers.retain(|provider| provider.as_str() == pinned);
             if providers.is_empty() {
-                return Ok(Tried::Settled(MessageState::Unknown, None, None, None));
+                return Ok(ended(None));
             }
         }
         self.try_each(claimed, &letter, sms, providers, progress, since)
@@ -246,7 +247,9 @@ impl Dispatcher {
                 text: letter.render(&sms.texts, &claimed.subject).text,
                 validity,
             };
-            let submission = self.carriers.submit(&provider, &outgoing).await;
+            let submission = self.carriers.submit(&provider, &outgoing);
+            let renew = || self.renew(claimed, name);
+            let submission = holding(submission, renew).await;
             info!(
                 message.id = %claimed.id,
                 sms.provider = %provider,
@@ -287,8 +290,15 @@ impl Dispatcher {
         Ok(if may_pass_later {
             Tried::Again(progress)
         } else {
-            Tried::Settled(MessageState::Failed, None, None, last_reason)
+            Tried::Settled(progress.ending(), None, None, last_reason)
         })
+    }
+
+    async fn renew(&self, claimed: &Claimed, provider: &str) {
+        let renewed = self.outbox.begin_attempt(claimed, provider, LEASE).await;
+        if let Err(error) = renewed {
+            warn!(message.id = %claimed.id, error = %chain(&error), "a lease was not renewed");
+        }
     }
 
     /// Gives a message back, to be tried again while its code lives.
@@ -354,6 +364,21 @@ impl Dispatcher {
     }
 }
 
+/// Waits for a carrier, which may be given long texts in parts, each after waiting for a turn; and
+/// renews the lease meanwhile, so that nobody else gives it the same message.
+async fn holding<T, R>(submission: impl Future<Output = T>, renew: impl Fn() -> R) -> T
+where
+    R: Future<Output = ()>,
+{
+    tokio::pin!(submission);
+    loop {
+        tokio::select! {
+            submission = &mut submission => return submission,
+            () = tokio::time::sleep(LEASE / 3) => renew().await,
+        }
+    }
+}
+
 const fn outcome_name(submission: &Submission) -> &'static str {
     match submission {
         Submission::Accepted { .. } => "accepted",
@@ -372,3 +397,6 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let texts: Vec<String> = causes.map(ToString::to_string).collect();
     texts.join(": ")
 }
+
+#[cfg(test)]
+mod tests;
