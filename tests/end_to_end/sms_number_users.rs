@@ -8,7 +8,7 @@ use crate::{
     harness::Suite,
     ledger::Ledger,
     sms_world::{ALL, FIRST_WAIT, disable_last, number, two_gateways, unlimited},
-    world::{World, precondition},
+    world::{HOUR, World, login, precondition},
 };
 
 /// Adds the tests of this file.
@@ -20,6 +20,10 @@ pub(crate) fn add(suite: &mut Suite) {
     suite.on_each_backend(
         "sms_enrolment::of_20_who_enrol_one_number_at_once_three_do",
         at_once,
+    );
+    suite.on_each_backend(
+        "sms_enrolment::a_stranger_cannot_keep_a_number_from_its_codes",
+        stranger,
     );
 }
 
@@ -36,7 +40,8 @@ async fn three(backend: Backend) -> Result<()> {
     ensure!(world.carrier().messages().len() == sent && world.rows("event", &fourth)? == 1);
     let (leaver, phone) = &users[1];
     disable_last(&world, leaver, phone).await?;
-    world.pass(FIRST_WAIT);
+    // Enrolments may use up half of a number's share only.
+    world.pass(HOUR);
     fourth
         .enrol_phone(&world.client, world.carrier(), &number(1), &[])
         .await?;
@@ -45,6 +50,24 @@ async fn three(backend: Backend) -> Result<()> {
     precondition(begun, "NUMBER_IN_USE")?;
     let rows = world.database.query("SELECT count(*) FROM number_user")?;
     ensure!(rows == "3", "{rows} users are noted");
+    Ok(())
+}
+
+/// Anyone can have codes sent to anyone's number, by beginning to enrol it.
+async fn stranger(backend: Backend) -> Result<()> {
+    let world = World::new(backend).await?;
+    let (victim, phone) = world.phoned(&number(1), ALL).await?;
+    world.pass(3 * HOUR);
+    let stranger = world.somebody().await?;
+    let mut refused = 0;
+    for wait in [31, 61, 121, 600, 31, 61, 121, 31] {
+        let begun = stranger.begin_phone(&world.client, &number(1)).await;
+        refused += u32::from(begun.is_err());
+        world.pass(wait);
+    }
+    ensure!(refused > 0, "a stranger has the whole share of a number");
+    let confirmation = victim.open(&world.client, login("tablet")).await?;
+    world.sent(&victim, &confirmation, &phone).await?;
     Ok(())
 }
 

@@ -52,6 +52,7 @@ pub(crate) struct Confirmation {
     pub(crate) is_settings_change: bool,
     /// How many messages it took.
     #[n(13)]
+    #[cbor(default)]
     pub(crate) sends: u32,
     /// The private part, sealed.
     #[n(14)]

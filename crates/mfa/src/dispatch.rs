@@ -37,7 +37,7 @@ use crate::{
 
 /// How many messages one gateway has under way.
 const AT_ONCE: usize = 64;
-/// For how long a message is one gateway's: longer than any carrier is waited for.
+/// For how long a message is one gateway's. It is renewed while a carrier is waited for.
 const LEASE: Duration = Duration::from_secs(60);
 /// How often it is looked for messages that nobody rang for, such as those of a gateway that died.
 const PATROL: Duration = Duration::from_secs(1);
@@ -220,7 +220,7 @@ impl Dispatcher {
             // Another provider would make two messages of one that the first may have.
             providers.retain(|provider| provider.as_str() == pinned);
             if providers.is_empty() {
-                return Ok(Tried::Settled(MessageState::Unknown, None, None, None));
+                return Ok(given_up(&progress, None));
             }
         }
         self.try_each(claimed, &letter, sms, providers, progress, since)
@@ -254,7 +254,9 @@ impl Dispatcher {
                 text: letter.render(&sms.texts, &claimed.subject).text,
                 validity,
             };
-            let submission = self.carriers.submit(&provider, &outgoing).await;
+            let submission = self.carriers.submit(&provider, &outgoing);
+            let renew = || self.renew(claimed, name);
+            let submission = holding(submission, renew).await;
             info!(
                 message.id = %claimed.id,
                 sms.provider = %provider,
@@ -297,6 +299,13 @@ impl Dispatcher {
         } else {
             given_up(&progress, last_reason)
         })
+    }
+
+    async fn renew(&self, claimed: &Claimed, provider: &str) {
+        let renewed = self.outbox.begin_attempt(claimed, provider, LEASE).await;
+        if let Err(error) = renewed {
+            warn!(message.id = %claimed.id, error = %chain(&error), "a lease was not renewed");
+        }
     }
 
     /// Gives a message back, to be tried again while its code lives.
@@ -365,12 +374,22 @@ impl Dispatcher {
 /// What becomes of a message that is not tried any more: it has failed, unless a provider may have it
 /// from before.
 fn given_up(progress: &Progress, reason: Option<String>) -> Tried {
-    match progress.pinned() {
-        Some(provider) => {
-            let provider = provider.parse().ok();
-            Tried::Settled(MessageState::Unknown, provider, None, reason)
+    let provider = progress.pinned().and_then(|provider| provider.parse().ok());
+    Tried::Settled(progress.ending(), provider, None, reason)
+}
+
+/// Waits for a carrier, which may be given long texts in parts, each after waiting for a turn; and
+/// renews the lease meanwhile, so that nobody else gives it the same message.
+async fn holding<T, R>(submission: impl Future<Output = T>, renew: impl Fn() -> R) -> T
+where
+    R: Future<Output = ()>,
+{
+    tokio::pin!(submission);
+    loop {
+        tokio::select! {
+            submission = &mut submission => return submission,
+            () = tokio::time::sleep(LEASE / 3) => renew().await,
         }
-        None => Tried::Settled(MessageState::Failed, None, None, reason),
     }
 }
 
@@ -392,3 +411,6 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let texts: Vec<String> = causes.map(ToString::to_string).collect();
     texts.join(": ")
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! Queues a message, if it may be sent: the one way in which a code comes to a phone.
 
-use countersign_keyring::KeyUse;
+use countersign_keyring::{KeyUse, Keyring};
 use countersign_primitives::{IdentifierId, Timestamp};
 use countersign_sms_codes::PhoneNumber;
 use countersign_spend_guard::{Limit, Refusal, Ruling, Send};
@@ -12,7 +12,7 @@ use crate::{
     error::RetryAt,
     letter::Letter,
     platform::Context,
-    ports::sms::{MessageState, SharedKey, SpendRow},
+    ports::sms::{ConversionKey, MessageState, SharedKey, SpendRow},
     sms_plan::{NewMessage, SmsPlan},
     view::OptionView,
 };
@@ -96,6 +96,14 @@ pub(crate) enum Posted {
     LookAgain,
 }
 
+/// What messages to numbers of one prefix have in common in their rows: a MAC of it, in hexadecimal
+/// digits. With the last four digits, which are shown, the prefix itself would leave little of a number
+/// to guess.
+pub(crate) fn prefix_index(keyring: &Keyring, prefix: &str) -> String {
+    let mac = keyring.mac(KeyUse::NumberIndex, format!("prefix/{prefix}").as_bytes());
+    mac[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 impl Context<'_> {
     /// The settings of SMS.
     ///
@@ -125,7 +133,10 @@ impl Context<'_> {
         let life = sms.rules.code_life;
         Ok(SharedKey {
             spend: sms.spend.keys(&send),
-            conversion: Some(sms.spend.conversion_key(&prefix, life, now)),
+            conversion: Some(ConversionKey {
+                prefix: prefix_index(self.keyring, &prefix),
+                ..sms.spend.conversion_key(&prefix, life, now)
+            }),
             number: if is_enrolment { indexes } else { Vec::new() },
         })
     }

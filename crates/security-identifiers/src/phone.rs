@@ -1,5 +1,7 @@
 //! A phone number in the registry: codes are sent to it.
 
+use std::fmt;
+
 use countersign_primitives::{IdentifierId, Label, Throttle, Timestamp};
 use countersign_sms_codes::{Challenge, PhoneNumber, SendRules, SendRun};
 
@@ -7,8 +9,8 @@ use crate::{
     Factor, Kind, Limits, Purpose, PurposeSet, Registry, RegistryError, SecurityIdentifier, State,
 };
 
-/// A phone number that codes are sent to.
-#[derive(Clone, Debug)]
+/// A phone number that codes are sent to. Its word is hidden from `Debug`.
+#[derive(Clone)]
 pub struct Phone {
     /// The number. It never changes: another one is another identifier.
     pub number: PhoneNumber,
@@ -24,8 +26,8 @@ pub struct Phone {
     pub run: SendRun,
 }
 
-/// A number that is to be enrolled.
-#[derive(Clone, Debug)]
+/// A number that is to be enrolled. Its word is hidden from `Debug`.
+#[derive(Clone)]
 pub struct NewPhone {
     /// What its owner calls it; a name of the kind where it is `None`.
     pub label: Option<Label>,
@@ -179,6 +181,24 @@ impl Registry {
                 Err(RegistryError::NoSuchIdentifier)
             }
         }
+    }
+}
+
+impl fmt::Debug for Phone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Phone")
+            .field("locale", &self.locale)
+            .field("enrolment_sends", &self.enrolment_sends)
+            .field("run", &self.run)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for NewPhone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewPhone")
+            .field("locale", &self.locale)
+            .finish_non_exhaustive()
     }
 }
 

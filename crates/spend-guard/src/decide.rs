@@ -164,7 +164,11 @@ impl SpendRules {
             ),
             Budget::single(
                 number_scope(send.number),
-                self.number,
+                if send.is_enrolment {
+                    self.number.half()
+                } else {
+                    self.number
+                },
                 Limit::NumberHour,
                 Limit::NumberDay,
             ),

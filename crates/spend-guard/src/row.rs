@@ -77,7 +77,7 @@ pub struct Conversion {
 /// and not after another, and not before the prefix was last closed until.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConversionKey {
-    /// The prefix.
+    /// The prefix, or what stands for it in the rows of messages.
     pub prefix: String,
     /// The row that says until when it was closed.
     pub row: RowKey,

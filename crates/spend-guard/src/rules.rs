@@ -13,6 +13,16 @@ pub struct Rates {
     pub day: u32,
 }
 
+impl Rates {
+    /// Half of it, and one at least.
+    pub(crate) const fn half(self) -> Self {
+        Self {
+            hour: self.hour.div_ceil(2),
+            day: self.day.div_ceil(2),
+        }
+    }
+}
+
 /// What may be sent.
 ///
 /// The defaults are for a broker of some 50,000 clients, a fifth of whom confirm something by SMS

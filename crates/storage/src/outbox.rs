@@ -57,7 +57,7 @@ macro_rules! on_postgres {
 macro_rules! claimed {
     () => {
         " WHERE subject_id = $1 AND message_id = $2 AND claim = $3 \
-         AND state IN ('QUEUED', 'SENDING') RETURNING claim"
+         AND state IN ('QUEUED', 'SENDING')"
     };
 }
 
@@ -68,7 +68,10 @@ macro_rules! begin_attempt {
             $now,
             " + $6, updated_at = ",
             $now,
-            claimed!()
+            claimed!(),
+            " AND expires_at > ",
+            $now,
+            " RETURNING claim"
         )
     };
 }
@@ -78,7 +81,8 @@ macro_rules! requeue {
         concat!(
             "UPDATE message SET state = 'QUEUED', due_at = $5, progress = $6, updated_at = ",
             $now,
-            claimed!()
+            claimed!(),
+            " RETURNING claim"
         )
     };
 }

@@ -315,11 +315,11 @@ impl Sms {
             total: rates(total),
             money,
             conversion: ConversionRules {
-                window: Duration::from_secs(self.conversion.window_hours * 3600),
+                window: Duration::from_secs(self.conversion.window_hours.saturating_mul(3600)),
                 latest: self.conversion.latest,
                 enough: self.conversion.enough,
                 floor_percent: self.conversion.floor_percent,
-                closed_for: Duration::from_secs(self.conversion.closed_minutes * 60),
+                closed_for: Duration::from_secs(self.conversion.closed_minutes.saturating_mul(60)),
             },
         }
     }
@@ -336,6 +336,10 @@ impl Config {
         found.within("sms.resend_seconds", sms.resend_seconds, 1..=600);
         found.within("sms.sends", sms.sends, 1..=10);
         found.within("sms.subjects_per_number", sms.subjects_per_number, 1..=100);
+        let conversion = &sms.conversion;
+        let (hours, minutes) = (conversion.window_hours, conversion.closed_minutes);
+        found.within("sms.conversion.window_hours", hours, 1..=168);
+        found.within("sms.conversion.closed_minutes", minutes, 1..=10_080);
         found.within("limits.phone_numbers", self.limits.phone_numbers, 1..=10);
         let is_country =
             |code: &String| code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase());
@@ -375,6 +379,11 @@ impl Config {
                     "needs `sms.prices`: what a part of a message costs",
                 );
                 are_amounts = false;
+            } else if !sms.prices.contains_key(OTHERS) {
+                found.add(
+                    "sms.prices.others",
+                    "must be given with `sms.money`: a number that no price fits would cost nothing",
+                );
             }
             if !are_amounts {
                 return;

@@ -2,7 +2,7 @@
 
 use minicbor::{CborLen, Decode, Encode};
 
-use crate::ports::sms::ProviderName;
+use crate::ports::sms::{MessageState, ProviderName};
 
 /// How far sending a message has come.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, CborLen)]
@@ -55,6 +55,14 @@ impl Progress {
     pub(super) fn pinned(&self) -> Option<&str> {
         self.pinned.as_deref()
     }
+
+    /// What a message is that nobody is given any more, where nobody said that he has it.
+    pub(super) const fn ending(&self) -> MessageState {
+        match self.pinned {
+            Some(_) => MessageState::Unknown,
+            None => MessageState::Failed,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -69,6 +77,17 @@ mod tests {
         let mut progress = Progress::decode(&progress.encode());
         assert_eq!(progress.pinned(), Some("alpha"));
         assert!(!progress.may_repeat(&provider));
+    }
+
+    #[test]
+    fn whether_a_carrier_that_was_cut_off_has_it_stays_unknown() {
+        let mut progress = Progress::default();
+        assert_eq!(progress.ending(), MessageState::Failed);
+        let provider: ProviderName = "alpha".parse().unwrap();
+        assert!(progress.may_repeat(&provider));
+        // Refused the second time, it may still have the first.
+        progress.refuse(&provider);
+        assert_eq!(progress.ending(), MessageState::Unknown);
     }
 
     #[test]

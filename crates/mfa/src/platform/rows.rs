@@ -16,6 +16,7 @@ use crate::{
         Change, ConfirmationWrite, Event, RequestWrite, Rows, StoreError,
         sms::{Claimed, MessageWrite, NumberUse, SmsChange},
     },
+    posting::prefix_index,
     sms_plan::{NewMessage, SmsPlan},
 };
 
@@ -200,7 +201,7 @@ impl Platform {
                     target: letter.target,
                     created_at: snapshot.now,
                     expires_at,
-                    prefix: letter.number.prefix(),
+                    prefix: prefix_index(&self.keyring, &letter.number.prefix()),
                     body: self.seal(LETTER, subject, &plain, rng)?,
                 })
             }

@@ -42,7 +42,7 @@ pub struct MessageWrite {
     pub created_at: Timestamp,
     /// When its code dies: it is not sent after that.
     pub expires_at: Timestamp,
-    /// The first digits of its number, by which conversion is watched.
+    /// Stands for the first digits of its number, by which conversion is watched: a MAC of them.
     pub prefix: String,
     /// Number, template and what the code is made from: sealed.
     pub body: Vec<u8>,

@@ -122,3 +122,17 @@ fn an_accepted_code_ends_the_run_of_its_own_purpose_only() {
     assert_eq!(identifier.failures(Purpose::Login), 0);
     assert_eq!(identifier.failures(Purpose::Withdrawal), 1);
 }
+
+#[test]
+fn the_word_of_a_phone_is_not_shown() {
+    let new = NewPhone {
+        word: Some("heron".to_owned()),
+        ..new(1)
+    };
+    let mut registry = Registry::default();
+    assert!(!format!("{new:?}").contains("heron"));
+    registry
+        .begin_sms(id(1), new, &Limits::default(), NOW)
+        .unwrap();
+    assert!(!format!("{registry:?}").contains("heron"));
+}

@@ -247,6 +247,29 @@ fn enrolments_leave_confirmations_their_part() {
 }
 
 #[test]
+fn enrolments_leave_a_number_half_of_its_share() {
+    let (rules, index) = (SpendRules::default(), index(1));
+    let mut table = Table::default();
+    let mut passed = |is_enrolment| {
+        let mut passed = 0;
+        loop {
+            let stranger = subject(passed + 1);
+            let send = Send {
+                is_enrolment,
+                ..send(&stranger, &index)
+            };
+            match table.send(&rules, &send, START, 0) {
+                Ruling::Reserved(_) => passed += 1,
+                Ruling::Refused(refusal) => return (passed, refusal.limit),
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    assert_eq!(passed(true), (4, Limit::NumberHour));
+    assert_eq!(passed(false), (4, Limit::NumberHour));
+}
+
+#[test]
 fn money_is_spent_to_the_last_message_that_it_can_pay_for() {
     let (subject, index) = (subject(1), index(1));
     // Shares that the price divides, so that nothing is left over in any slot.

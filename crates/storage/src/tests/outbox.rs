@@ -26,6 +26,7 @@ on_both! {
     an_attempt_is_noted_and_renews_the_lease,
     a_message_goes_back_with_how_far_it_has_come,
     a_message_that_is_not_wanted_any_more_is_not_given,
+    a_message_under_way_is_not_given_again_once_it_is_not_wanted,
     a_message_whose_code_has_died_is_claimed_too,
     eight_workers_are_given_each_message_once,
     a_message_is_found_by_its_id_and_by_its_carriers_name,
@@ -230,6 +231,45 @@ async fn a_message_that_is_not_wanted_any_more_is_not_given(db: &TestDb) {
     assert_eq!(db.everything().await, before);
     db.clock.set(after(1000));
     assert!(claim(&db.storage, 10).await.is_empty());
+}
+
+async fn a_message_under_way_is_not_given_again_once_it_is_not_wanted(db: &TestDb) {
+    let messages = [message(1), message(2), message(3)];
+    db.queue("anna", &messages).await;
+    let claimed = claim(&db.storage, 10).await;
+    let begin = async |claimed: &Claimed| {
+        let begun = db.storage.begin_attempt(claimed, "one", LEASE).await;
+        begun.unwrap()
+    };
+    for claimed in &claimed {
+        assert!(begin(claimed).await);
+    }
+    let withdrawn = SmsChange {
+        withdrawn: Some(message(1).target),
+        ..SmsChange::default()
+    };
+    let _ = db.sms("anna", withdrawn).await;
+    let confirmed = SmsChange {
+        confirmed: Some(message_id(2)),
+        ..SmsChange::default()
+    };
+    let _ = db.sms("anna", confirmed).await;
+
+    let back = Requeue {
+        due_at: START,
+        progress: Vec::new(),
+    };
+    for claimed in &claimed {
+        let is_wanted = claimed.id == message_id(3);
+        // Not even to the next carrier, while the first one's lease runs.
+        assert_eq!(begin(claimed).await, is_wanted);
+        assert!(db.storage.requeue(claimed, &back).await.unwrap());
+    }
+    for again in claim(&db.storage, 10).await {
+        let is_wanted = again.id == message_id(3);
+        assert_eq!(again.now < again.expires_at, is_wanted);
+        assert_eq!(begin(&again).await, is_wanted);
+    }
 }
 
 async fn a_message_whose_code_has_died_is_claimed_too(db: &TestDb) {

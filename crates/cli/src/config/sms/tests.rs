@@ -44,6 +44,18 @@ fn each_wrong_value_is_refused_with_its_key() {
             "sms.conversion.floor_percent = 101",
             "sms.conversion.floor_percent",
         ),
+        (
+            "sms.conversion.window_hours = 9223372036854775807",
+            "sms.conversion.window_hours",
+        ),
+        (
+            "sms.conversion.closed_minutes = 0",
+            "sms.conversion.closed_minutes",
+        ),
+        (
+            "sms.prices = { 7 = '0.03' }\nsms.money = { per_day = '10', enrolments_per_day = '5' }",
+            "sms.prices.others",
+        ),
         ("sms.webhooks.listen = 'here'", "sms.webhooks.listen"),
         ("limits.phone_numbers = 0", "limits.phone_numbers"),
         ("sms.providers.x.kind = 'fax'", "fax"),

@@ -13,6 +13,14 @@ macro_rules! withdrawn {
     };
 }
 
+/// Whether it is not wanted any more, and a carrier is being given it: its time is over then, so that
+/// no carrier is given it again.
+macro_rules! ended {
+    () => {
+        "(x.state = 'SENDING' AND (x.target = $26 OR x.message_id = $27))"
+    };
+}
+
 /// Whether it is marked.
 macro_rules! marked {
     () => {
@@ -48,8 +56,13 @@ macro_rules! sms {
             marked!(),
             " THEN NULL ELSE x.body END, confirmed_at = CASE WHEN x.message_id = $27 ",
             "THEN COALESCE(x.confirmed_at, $2) ELSE x.confirmed_at END, ",
+            "expires_at = CASE WHEN ",
+            ended!(),
+            " THEN LEAST(x.expires_at, $2) ELSE x.expires_at END, ",
             "updated_at = GREATEST(x.updated_at, $2) FROM g WHERE x.subject_id = $1 AND (",
             withdrawn!(),
+            " OR ",
+            ended!(),
             " OR ",
             marked!(),
             " OR x.message_id = $27)), ",

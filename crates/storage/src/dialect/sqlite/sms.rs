@@ -10,6 +10,12 @@ const WITHDRAW: &str = "UPDATE message SET state = 'WITHDRAWN', due_at = NULL, b
      updated_at = max(updated_at, $2) \
      WHERE subject_id = $1 AND state = 'QUEUED' AND (target = $3 OR message_id = $4)";
 
+/// What a carrier is being given cannot be withdrawn: its time is over, so that no carrier is given
+/// it again.
+const END_LIFE: &str = "UPDATE message SET expires_at = min(expires_at, $2), \
+     updated_at = max(updated_at, $2) \
+     WHERE subject_id = $1 AND state = 'SENDING' AND (target = $3 OR message_id = $4)";
+
 const CONFIRM: &str = "UPDATE message SET confirmed_at = coalesce(confirmed_at, $2), \
      updated_at = max(updated_at, $2) WHERE subject_id = $1 AND message_id = $3";
 
@@ -51,7 +57,8 @@ pub(super) async fn write(
     let confirmed: Option<Vec<u8>> = sms.confirmed.map(|id| id.as_bytes().to_vec());
     if target.is_some() || confirmed.is_some() {
         let values = vec![subject(), now(), target.into(), confirmed.clone().into()];
-        run(WITHDRAW, values).await?;
+        run(WITHDRAW, values.clone()).await?;
+        run(END_LIFE, values).await?;
     }
     if let Some(id) = confirmed {
         run(CONFIRM, vec![subject(), now(), id.into()]).await?;
