@@ -74,6 +74,7 @@ mod sms_input;
 mod sms_limits;
 mod sms_number_users;
 mod sms_process;
+mod sms_pumping;
 mod sms_races;
 mod sms_repeats;
 mod sms_settings;
@@ -161,6 +162,7 @@ fn main() -> ExitCode {
     sms_delivery::add(&mut suite);
     sms_races::add(&mut suite);
     sms_limits::add(&mut suite);
+    sms_pumping::add(&mut suite);
     sms_failover::add(&mut suite);
     sms_stop::add(&mut suite);
     sms_configured::add(&mut suite);

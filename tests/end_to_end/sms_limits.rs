@@ -159,7 +159,8 @@ async fn each(backend: Backend) -> Result<()> {
 
 async fn enrolments(backend: Backend) -> Result<()> {
     let world = World::with(backend, unlimited()).await?;
-    let cases: [(&str, fn(&mut SpendRules), u64); 3] = [
+    type Tighten = fn(&mut SpendRules);
+    let cases: [(&str, Tighten, u64); 3] = [
         ("enrolments-hour", |it| it.enrolments = NARROW, HOUR),
         ("enrolments-day", |it| it.enrolments = DAILY, 24 * HOUR),
         (

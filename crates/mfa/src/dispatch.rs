@@ -180,7 +180,16 @@ impl Dispatcher {
                 self.settle(&claimed, (state, provider, carrier_id, reason))
                     .await
             }
-            Err(error) => Err(error),
+            // Nothing was given to a carrier since it was claimed, but to those who will not take it.
+            Err(error) => {
+                warn!(
+                    message.id = %claimed.id,
+                    error = %chain(&error),
+                    "a message could not be read or noted: it is tried again soon"
+                );
+                let progress = Progress::decode(&claimed.progress);
+                self.give_back(&claimed, progress, since).await
+            }
         };
         if let Err(error) = noted {
             error!(
