@@ -115,7 +115,7 @@ async fn demo() -> Result<()> {
         "SEND_TOO_SOON",
         "the wrong code 000000 does not enable it",
         "login code",
-        "withdrawal 250 EUR to ...013000",
+        "withdrawal 250 EUR to ...3000",
         "it was used a moment ago",
         "change security settings",
         "the phone is disabled by that confirmation",
