@@ -65,7 +65,7 @@ const RUSSIAN: Language = Language {
     ],
     login: ["", " — код входа в Countersign. Никому его не говорите."],
     withdrawal: [
-        "Countersign: вывод 25 EUR → …202051. Код ",
+        "Countersign: вывод 25 EUR → …2051. Код ",
         " никому не говорите",
     ],
 };
