@@ -81,6 +81,22 @@ impl Store for Away {
         away()
     }
 
+    async fn shared(
+        &self,
+        _: &SubjectId,
+        _: &countersign_mfa::ports::sms::SharedKey,
+    ) -> Result<countersign_mfa::ports::sms::SharedRows, StoreError> {
+        Ok(countersign_mfa::ports::sms::SharedRows::default())
+    }
+
+    async fn message(
+        &self,
+        _: &SubjectId,
+        _: countersign_primitives::MessageId,
+    ) -> Result<Option<countersign_mfa::ports::sms::StoredMessage>, StoreError> {
+        Ok(None)
+    }
+
     async fn bindings(&self, _: &SubjectId) -> Result<Vec<Binding>, StoreError> {
         away()
     }
