@@ -331,13 +331,9 @@ impl Proof {
             Some(confirmation.purpose),
             Some(confirmation.digest),
         );
-        match (
-            sms_codes::verify(sent, &binding, self.code.expose_secret(), now),
-            sent,
-        ) {
-            (sms_codes::Verdict::Accepted, Some(sent)) => Ok(Accepted::Sent(id, sent.message)),
-            (sms_codes::Verdict::Accepted, None) => Err(RejectionReason::NotSent),
-            (sms_codes::Verdict::Rejected(reason), _) => Err(reason.into()),
+        match sms_codes::verify(sent, &binding, self.code.expose_secret(), now) {
+            sms_codes::Verdict::Accepted { message } => Ok(Accepted::Sent(id, message)),
+            sms_codes::Verdict::Rejected(reason) => Err(reason.into()),
         }
     }
 

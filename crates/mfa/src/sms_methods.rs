@@ -294,10 +294,9 @@ impl ChangeMethod for ConfirmSms {
         let target = *self.identifier.as_bytes();
         let binding = binding(&context.call.subject, target, &phone.number, None, None);
         let typed = self.code.expose_secret();
-        match (sms_codes::verify(sent, &binding, typed, snapshot.now), sent) {
-            (sms_codes::Verdict::Accepted, Some(sent)) => OwnCode::Sent(sent.message),
-            (sms_codes::Verdict::Accepted, None) => wrong(RejectionReason::NotSent),
-            (sms_codes::Verdict::Rejected(reason), _) => wrong(reason.into()),
+        match sms_codes::verify(sent, &binding, typed, snapshot.now) {
+            sms_codes::Verdict::Accepted { message } => OwnCode::Sent(message),
+            sms_codes::Verdict::Rejected(reason) => wrong(reason.into()),
         }
     }
 

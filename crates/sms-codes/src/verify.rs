@@ -1,6 +1,6 @@
 //! Checking a code.
 
-use countersign_primitives::{ExposeSecret, Timestamp};
+use countersign_primitives::{ExposeSecret, MessageId, Timestamp};
 use subtle::ConstantTimeEq;
 
 use crate::{Binding, Challenge, generate::DIGITS};
@@ -9,7 +9,10 @@ use crate::{Binding, Challenge, generate::DIGITS};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It is the code of the challenge, which must be dropped.
-    Accepted,
+    Accepted {
+        /// The message that the challenge was last sent with.
+        message: MessageId,
+    },
     /// The code is not accepted.
     Rejected(Rejection),
 }
@@ -56,7 +59,9 @@ pub fn verify(
     } else if !challenge.is_alive(now) {
         Verdict::Rejected(Rejection::Expired)
     } else if is_right {
-        Verdict::Accepted
+        Verdict::Accepted {
+            message: challenge.message,
+        }
     } else {
         Verdict::Rejected(Rejection::Wrong)
     }
