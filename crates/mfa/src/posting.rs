@@ -1,18 +1,23 @@
 //! Queues a message, if it may be sent: the one way in which a code comes to a phone.
 
+use std::ops::ControlFlow;
+
 use countersign_keyring::{KeyUse, Keyring};
-use countersign_primitives::{IdentifierId, Timestamp};
-use countersign_sms_codes::PhoneNumber;
+use countersign_primitives::{IdentifierId, MessageId, Timestamp};
+use countersign_security_identifiers::{Phone, Registry, SecurityIdentifier};
+use countersign_sms_codes::{Challenge, PhoneNumber, SendRules};
 use countersign_spend_guard::{Limit, Refusal, Ruling, Send};
 use minicbor::{CborLen, Decode, Encode};
 use rand::{RngExt, rngs::StdRng};
 
 use crate::{
     Error, SmsSettings,
+    confirmation::Confirmation,
     error::RetryAt,
+    event::Fact,
     letter::Letter,
-    platform::Context,
-    ports::sms::{ConversionKey, MessageState, SharedKey, SpendRow},
+    platform::{ChangeSet, Context, Decision, Snapshot},
+    ports::sms::{ConversionKey, MessageState, SharedKey},
     sms_plan::{NewMessage, SmsPlan},
     view::OptionView,
 };
@@ -84,16 +89,36 @@ pub struct SendRefusal {
     pub others: Vec<OptionView>,
 }
 
-/// What becomes of a message that is asked for.
-pub(crate) enum Posted {
-    /// It is queued.
-    Queued(SmsPlan),
-    /// It is not sent.
-    Refused(Refusal),
+/// The answer to what sends a code: the answers that leave an event.
+#[derive(Encode, Decode, CborLen)]
+pub(crate) enum Sending<T> {
+    /// It is on its way.
+    #[n(0)]
+    Sent(#[n(0)] T),
     /// It is not sent, and its prefix is closed from now on.
-    PrefixCloses(SpendRow, Refusal),
-    /// What was chosen of the budgets is used up: look again.
-    LookAgain,
+    #[n(1)]
+    PrefixClosed {
+        #[n(0)]
+        now: Timestamp,
+        #[n(1)]
+        retry_at: Timestamp,
+        #[n(2)]
+        others: Vec<OptionView>,
+    },
+}
+
+impl<T> Sending<T> {
+    /// What was sent, or why nothing was.
+    pub(crate) fn outcome(self) -> Result<T, Error> {
+        match self {
+            Self::Sent(sent) => Ok(sent),
+            Self::PrefixClosed {
+                now,
+                retry_at,
+                others,
+            } => Err(refused(Limit::PrefixClosed, now, retry_at, others)),
+        }
+    }
 }
 
 /// What messages to numbers of one prefix have in common in their rows: a MAC of it, in hexadecimal
@@ -160,17 +185,21 @@ impl Context<'_> {
         }
     }
 
-    /// Queues a message, where the budgets allow it. An earlier one for the same target that no
-    /// carrier was given yet is not wanted any more.
-    pub(crate) fn post(
+    /// Queues a message, where the budgets allow it; else it ends there, with the decision to make. An
+    /// earlier message for the same target that no carrier was given yet is not wanted any more.
+    ///
+    /// # Errors
+    /// [`Error::SendRefused`], with what would do in place of the code.
+    pub(crate) fn post<T>(
         &self,
         letter: Letter,
-        now: Timestamp,
+        snapshot: &Snapshot,
+        others: impl Fn() -> Vec<OptionView>,
         rng: &mut StdRng,
-    ) -> Result<Posted, Error> {
-        let sms = self.sms()?;
+    ) -> Result<ControlFlow<Decision<Sending<T>>, SmsPlan>, Error> {
+        let (now, sms) = (snapshot.now, self.sms()?);
         let Some(shared) = self.shared else {
-            return Ok(Posted::LookAgain);
+            return Ok(ControlFlow::Break(Decision::LookAgain));
         };
         let text = letter.render(&sms.texts, &self.call.subject);
         let cost = sms.prices.cost(&letter.number, text.parts);
@@ -188,10 +217,24 @@ impl Context<'_> {
             rng.random(),
         );
         Ok(match ruling {
-            Ruling::Refused(refusal) => Posted::Refused(refusal),
-            Ruling::PrefixCloses { row, refusal } => Posted::PrefixCloses(row, refusal),
-            Ruling::LookAgain => Posted::LookAgain,
-            Ruling::Reserved(spend) => Posted::Queued(SmsPlan {
+            Ruling::LookAgain => ControlFlow::Break(Decision::LookAgain),
+            Ruling::Refused(Refusal { limit, retry_at }) => {
+                let others = if limit.is_own() { Vec::new() } else { others() };
+                return Err(refused(limit, now, retry_at, others));
+            }
+            Ruling::PrefixCloses { row, refusal } => {
+                let until = refusal.retry_at;
+                let answer = Sending::PrefixClosed {
+                    now,
+                    retry_at: until,
+                    others: others(),
+                };
+                let registry = snapshot.registry.clone();
+                let set =
+                    ChangeSet::new(registry, vec![Fact::PrefixClosed { prefix, until }], answer);
+                ControlFlow::Break(Decision::from(set.closing(row)))
+            }
+            Ruling::Reserved(spend) => ControlFlow::Continue(SmsPlan {
                 withdrawn: Some(letter.target),
                 spend,
                 message: Some(Box::new(NewMessage {
@@ -201,5 +244,81 @@ impl Context<'_> {
                 ..SmsPlan::NONE
             }),
         })
+    }
+}
+
+/// That the wait after the message before is over.
+pub(crate) fn require_wait(
+    identifier: &SecurityIdentifier,
+    context: &Context<'_>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let rules = &context.sms()?.rules;
+    let next = identifier
+        .phone()
+        .map(|phone| phone.run.next_at(rules, now));
+    match next.filter(|next| now < *next) {
+        Some(at) => Err(Error::SendTooSoon(RetryAt { now, at })),
+        None => Ok(()),
+    }
+}
+
+/// The challenge that is sent: the newest one where it is alive, in another message, or a new one.
+pub(crate) fn next_challenge(
+    newest: Option<&Challenge>,
+    identifier: IdentifierId,
+    target_ends: Timestamp,
+    context: &Context<'_>,
+    now: Timestamp,
+    rng: &mut StdRng,
+) -> Result<Challenge, Error> {
+    let message = MessageId::random(rng);
+    let alive = newest.filter(|sent| sent.identifier == identifier && sent.is_alive(now));
+    let life = context.sms()?.rules.code_life;
+    Ok(match alive {
+        Some(challenge) => challenge.sent_again(message),
+        None => Challenge::generate(identifier, message, life, target_ends, now, rng),
+    })
+}
+
+fn refused(limit: Limit, now: Timestamp, at: Timestamp, others: Vec<OptionView>) -> Error {
+    Error::SendRefused(Box::new(SendRefusal {
+        limit,
+        retry: RetryAt { now, at },
+        others,
+    }))
+}
+
+impl SentCode {
+    /// A code that was queued, after so many messages for its target.
+    pub(crate) fn queued(
+        challenge: &Challenge,
+        phone: &Phone,
+        sends: u32,
+        rules: &SendRules,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            identifier: challenge.identifier,
+            masked_number: phone.number.masked(),
+            expires_at: challenge.expires_at,
+            next_send_at: phone.run.next_at(rules, now),
+            sends_left: rules.sends.saturating_sub(sends),
+            delivery: Delivery::Queued,
+        }
+    }
+}
+
+impl Confirmation {
+    /// The newest code that was sent for it, as far as it is known without the outbox.
+    pub(crate) fn sent_code(
+        &self,
+        registry: &Registry,
+        rules: &SendRules,
+        now: Timestamp,
+    ) -> Option<SentCode> {
+        let challenge = self.private.as_ref()?.challenge.as_ref()?;
+        let phone = registry.identifier(challenge.identifier)?.phone()?;
+        Some(SentCode::queued(challenge, phone, self.sends, rules, now))
     }
 }

@@ -1,26 +1,23 @@
 //! Sends a code for the stage of a confirmation that is at hand.
 
-use countersign_primitives::{ConfirmationId, IdentifierId, MessageId, Timestamp};
+use std::ops::ControlFlow;
+
+use countersign_primitives::{ConfirmationId, IdentifierId};
 use countersign_security_identifiers::{
     AuthenticatorRef, Obstacle, SecurityIdentifier, Standing, Use,
 };
-use countersign_sms_codes::Challenge;
 use countersign_sms_text::Texts;
-use countersign_spend_guard::{Limit, Refusal};
-use minicbor::{CborLen, Decode, Encode};
 use rand::rngs::StdRng;
 
 use crate::{
-    Error, Method, Platform, SendRefusal, SentCode,
+    Error, Method, Platform, SentCode,
     confirmation::Confirmation,
-    error::RetryAt,
     event::Fact,
     hashing::Hashes,
     letter::Letter,
     platform::{Call, ChangeSet, Context, Decision, Snapshot, UseCase},
     ports::sms::SharedKey,
-    posting::{Delivery, Posted},
-    view::OptionView,
+    posting::{Sending, next_challenge, require_wait},
 };
 
 /// A request to send a code.
@@ -30,39 +27,6 @@ pub struct SendCode {
     pub confirmation: ConfirmationId,
     /// Whose number it is to go to; may be left out where only one would do.
     pub identifier: Option<IdentifierId>,
-}
-
-/// The answers that leave an event.
-#[derive(Encode, Decode, CborLen)]
-pub(crate) enum Sending {
-    #[n(0)]
-    Sent(#[n(0)] SentCode),
-    #[n(1)]
-    PrefixClosed {
-        #[n(0)]
-        now: Timestamp,
-        #[n(1)]
-        retry_at: Timestamp,
-        #[n(2)]
-        others: Vec<OptionView>,
-    },
-}
-
-impl Sending {
-    pub(crate) fn outcome(self) -> Result<SentCode, Error> {
-        match self {
-            Self::Sent(sent) => Ok(sent),
-            Self::PrefixClosed {
-                now,
-                retry_at: at,
-                others,
-            } => Err(Error::SendRefused(Box::new(SendRefusal {
-                limit: Limit::PrefixClosed,
-                retry: RetryAt { now, at },
-                others,
-            }))),
-        }
-    }
 }
 
 impl Platform {
@@ -79,7 +43,7 @@ impl Platform {
 }
 
 impl UseCase for SendCode {
-    type Answer = Sending;
+    type Answer = Sending<SentCode>;
     fn method(&self) -> Method {
         Method::named("ConfirmationService.SendCode")
     }
@@ -105,7 +69,7 @@ impl UseCase for SendCode {
         context: &Context<'_>,
         _: &Hashes,
         rng: &mut StdRng,
-    ) -> Result<Decision<Sending>, Error> {
+    ) -> Result<Decision<Sending<SentCode>>, Error> {
         let now = snapshot.now;
         let (found, identifier) = self.allowed(snapshot, context)?;
         let phone = identifier.phone().ok_or(Error::NothingToSend)?;
@@ -126,23 +90,9 @@ impl UseCase for SendCode {
         };
         let id = identifier.id;
         let others = || found.other_options(id, &snapshot.registry, now);
-        let plan = match context.post(letter, now, rng)? {
-            Posted::Queued(plan) => plan,
-            Posted::LookAgain => return Ok(Decision::LookAgain),
-            Posted::Refused(refusal) => return Err(refused(refusal, now, others())),
-            Posted::PrefixCloses(row, refusal) => {
-                let fact = Fact::PrefixClosed {
-                    prefix: phone.number.prefix(),
-                    until: refusal.retry_at,
-                };
-                let answer = Sending::PrefixClosed {
-                    now,
-                    retry_at: refusal.retry_at,
-                    others: others(),
-                };
-                let set = ChangeSet::new(snapshot.registry.clone(), vec![fact], answer);
-                return Ok(Decision::from(set.closing(row)));
-            }
+        let plan = match context.post(letter, snapshot, others, rng)? {
+            ControlFlow::Continue(plan) => plan,
+            ControlFlow::Break(decision) => return Ok(decision),
         };
 
         let mut registry = snapshot.registry.clone();
@@ -219,76 +169,5 @@ impl SendCode {
         }
         require_wait(identifier, context, now)?;
         Ok((confirmation, identifier))
-    }
-}
-
-/// That the wait after the message before is over.
-pub(crate) fn require_wait(
-    identifier: &SecurityIdentifier,
-    context: &Context<'_>,
-    now: Timestamp,
-) -> Result<(), Error> {
-    let rules = &context.sms()?.rules;
-    let next = identifier
-        .phone()
-        .map(|phone| phone.run.next_at(rules, now));
-    match next.filter(|next| now < *next) {
-        Some(at) => Err(Error::SendTooSoon(RetryAt { now, at })),
-        None => Ok(()),
-    }
-}
-
-/// The challenge that is sent: the newest one where it is alive, in another message, or a new one.
-pub(crate) fn next_challenge(
-    newest: Option<&Challenge>,
-    identifier: IdentifierId,
-    target_ends: Timestamp,
-    context: &Context<'_>,
-    now: Timestamp,
-    rng: &mut StdRng,
-) -> Result<Challenge, Error> {
-    let message = MessageId::random(rng);
-    let alive = newest.filter(|sent| sent.identifier == identifier && sent.is_alive(now));
-    let life = context.sms()?.rules.code_life;
-    Ok(match alive {
-        Some(challenge) => challenge.sent_again(message),
-        None => Challenge::generate(identifier, message, life, target_ends, now, rng),
-    })
-}
-
-/// The error for a message that the budgets refuse.
-pub(crate) fn refused(refusal: Refusal, now: Timestamp, others: Vec<OptionView>) -> Error {
-    Error::SendRefused(Box::new(SendRefusal {
-        limit: refusal.limit,
-        retry: RetryAt {
-            now,
-            at: refusal.retry_at,
-        },
-        others: if refusal.limit.is_own() {
-            Vec::new()
-        } else {
-            others
-        },
-    }))
-}
-
-impl Confirmation {
-    /// The newest code that was sent for it, as far as it is known without the outbox.
-    pub(crate) fn sent_code(
-        &self,
-        registry: &countersign_security_identifiers::Registry,
-        rules: &countersign_sms_codes::SendRules,
-        now: Timestamp,
-    ) -> Option<SentCode> {
-        let challenge = self.private.as_ref()?.challenge.as_ref()?;
-        let phone = registry.identifier(challenge.identifier)?.phone()?;
-        Some(SentCode {
-            identifier: challenge.identifier,
-            masked_number: phone.number.masked(),
-            expires_at: challenge.expires_at,
-            next_send_at: phone.run.next_at(rules, now),
-            sends_left: rules.sends.saturating_sub(self.sends),
-            delivery: Delivery::Queued,
-        })
     }
 }

@@ -1,24 +1,22 @@
 //! Enrols a phone number.
 
+use std::ops::ControlFlow;
+
 use countersign_primitives::{ExposeSecret, IdentifierId, Label, SecretString, Timestamp};
 use countersign_security_identifiers::{Kind, NewPhone, Obstacle, PurposeSet, State};
 use countersign_sms_codes::{self as sms_codes, Challenge, PhoneNumber};
 use countersign_sms_text::{Locale, Template, Word};
-use countersign_spend_guard::Limit;
 use minicbor::{CborLen, Decode, Encode};
 use rand::rngs::StdRng;
 
 use crate::{
-    Authorization, Error, IdentifierView, Method, Outcome, Platform, SendRefusal, SentCode,
-    SettingsChange,
-    error::RetryAt,
+    Authorization, Error, IdentifierView, Method, Outcome, Platform, SentCode, SettingsChange,
     event::{Fact, RejectionReason},
     hashing::Hashes,
     letter::{Letter, binding},
     platform::{Call, ChangeSet, Context, Decision, Snapshot, UseCase},
     ports::sms::SharedKey,
-    posting::{Delivery, Posted},
-    send_code::{next_challenge, refused, require_wait},
+    posting::{Sending, next_challenge, require_wait},
     settings_change::{ChangeMethod, Draft, OwnCode},
     sms_plan::SmsPlan,
     totp_methods::require_enrolments_allowed,
@@ -48,20 +46,6 @@ pub struct BegunSms {
     pub sent: SentCode,
 }
 
-/// The answers that leave an event.
-#[derive(Encode, Decode, CborLen)]
-pub(crate) enum Begun {
-    #[n(0)]
-    Sent(#[n(0)] BegunSms),
-    #[n(1)]
-    PrefixClosed {
-        #[n(0)]
-        now: Timestamp,
-        #[n(1)]
-        retry_at: Timestamp,
-    },
-}
-
 /// The end of an enrolment.
 #[derive(Clone, Debug)]
 pub struct ConfirmSms {
@@ -85,16 +69,7 @@ impl Platform {
     /// [`Error::TooManyIdentifiers`], [`Error::TooManyEnrolments`], [`Error::SendTooSoon`],
     /// [`Error::TooManySends`], [`Error::SendRefused`].
     pub async fn begin_sms(&self, call: &Call, request: &BeginSms) -> Result<BegunSms, Error> {
-        match self.run(call, request).await? {
-            Begun::Sent(begun) => Ok(begun),
-            Begun::PrefixClosed { now, retry_at: at } => {
-                Err(Error::SendRefused(Box::new(SendRefusal {
-                    limit: Limit::PrefixClosed,
-                    retry: RetryAt { now, at },
-                    others: Vec::new(),
-                })))
-            }
-        }
+        self.run(call, request).await?.outcome()
     }
 
     /// Ends an enrolment: the code that was sent, the PIN and, where an identifier exists, a code of
@@ -153,7 +128,7 @@ impl BeginSms {
 }
 
 impl UseCase for BeginSms {
-    type Answer = Begun;
+    type Answer = Sending<BegunSms>;
     fn method(&self) -> Method {
         Method::named("SmsService.BeginEnable")
     }
@@ -175,7 +150,7 @@ impl UseCase for BeginSms {
         context: &Context<'_>,
         _: &Hashes,
         rng: &mut StdRng,
-    ) -> Result<Decision<Begun>, Error> {
+    ) -> Result<Decision<Sending<BegunSms>>, Error> {
         let (now, sms) = (snapshot.now, context.sms()?);
         self.require_allowed(snapshot, context)?;
         require_room_for_user(context)?;
@@ -197,24 +172,11 @@ impl UseCase for BeginSms {
         let newest = phone.enrolment.as_ref();
         let challenge = next_challenge(newest, id, expires_at, context, now, rng)?;
         let message = challenge.message;
-        let plan = match context.post(self.letter(challenge.clone()), now, rng)? {
-            Posted::Queued(plan) => plan,
-            Posted::LookAgain => return Ok(Decision::LookAgain),
-            Posted::Refused(refusal) => return Err(refused(refusal, now, Vec::new())),
-            Posted::PrefixCloses(row, refusal) => {
-                let fact = Fact::PrefixClosed {
-                    prefix: self.number.prefix(),
-                    until: refusal.retry_at,
-                };
-                let answer = Begun::PrefixClosed {
-                    now,
-                    retry_at: refusal.retry_at,
-                };
-                let set = ChangeSet::new(snapshot.registry.clone(), vec![fact], answer);
-                return Ok(Decision::from(set.closing(row)));
-            }
+        let letter = self.letter(challenge.clone());
+        let plan = match context.post(letter, snapshot, Vec::new, rng)? {
+            ControlFlow::Continue(plan) => plan,
+            ControlFlow::Break(decision) => return Ok(decision),
         };
-        let code_dies_at = challenge.expires_at;
         registry
             .note_enrolment_message(id, challenge, &sms.rules, now)
             .map_err(no)?;
@@ -232,16 +194,12 @@ impl UseCase for BeginSms {
         });
         let phone = registry.identifier(id).and_then(|begun| begun.phone());
         let phone = phone.ok_or(Error::IdentifierNotFound)?;
-        let answer = Begun::Sent(BegunSms {
+        let sends = phone.enrolment_sends;
+        let sent = phone.enrolment.as_ref();
+        let sent = sent.map(|sent| SentCode::queued(sent, phone, sends, &sms.rules, now));
+        let answer = Sending::Sent(BegunSms {
             lapses_at: expires_at,
-            sent: SentCode {
-                identifier: id,
-                masked_number: self.number.masked(),
-                expires_at: code_dies_at,
-                next_send_at: phone.run.next_at(&sms.rules, now),
-                sends_left: sms.rules.sends.saturating_sub(phone.enrolment_sends),
-                delivery: Delivery::Queued,
-            },
+            sent: sent.ok_or(Error::IdentifierNotFound)?,
         });
         let set = ChangeSet::new(registry, facts, answer);
         Ok(Decision::from(ChangeSet { sms: plan, ..set }))
