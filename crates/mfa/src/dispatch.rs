@@ -61,16 +61,40 @@ pub struct Dispatcher {
 /// What became of one try.
 enum Tried {
     /// It is settled.
-    Settled(
-        MessageState,
-        Option<ProviderName>,
-        Option<String>,
-        Option<String>,
-    ),
+    Settled(Ending),
     /// It is to be tried again.
     Again(Progress),
     /// It is not ours any more.
     Lost,
+}
+
+/// How sending a message ended.
+struct Ending {
+    state: MessageState,
+    /// The provider that has it, or may have.
+    provider: Option<ProviderName>,
+    /// What that one calls it.
+    carrier_id: Option<String>,
+    /// Why, in the carrier's terms.
+    reason: Option<String>,
+}
+
+impl Ending {
+    const fn new(state: MessageState, provider: Option<ProviderName>) -> Self {
+        Self {
+            state,
+            provider,
+            carrier_id: None,
+            reason: None,
+        }
+    }
+
+    fn because(self, reason: impl Into<Option<String>>) -> Self {
+        Self {
+            reason: reason.into(),
+            ..self
+        }
+    }
 }
 
 impl Dispatcher {
@@ -119,18 +143,10 @@ impl Dispatcher {
             for claimed in claimed {
                 under_way.spawn(Arc::clone(&self).process(claimed));
             }
-            let more = async {
-                if is_full && under_way.len() < AT_ONCE {
-                    return;
-                }
-                tokio::select! {
-                    () = self.platform.outbox_bell.notified() => {}
-                    () = tokio::time::sleep(PATROL) => {}
-                    Some(_) = under_way.join_next(), if is_full => {}
-                }
-            };
             tokio::select! {
-                () = more => {}
+                () = self.platform.outbox_bell.notified() => {}
+                () = tokio::time::sleep(PATROL) => {}
+                Some(_) = under_way.join_next(), if is_full => {}
                 left = &mut stop => break left,
             }
             while under_way.try_join_next().is_some() {}
@@ -176,10 +192,7 @@ impl Dispatcher {
         let noted = match outcome {
             Ok(Tried::Lost) => Ok(()),
             Ok(Tried::Again(progress)) => self.give_back(&claimed, progress, since).await,
-            Ok(Tried::Settled(state, provider, carrier_id, reason)) => {
-                self.settle(&claimed, (state, provider, carrier_id, reason))
-                    .await
-            }
+            Ok(Tried::Settled(ending)) => self.settle(&claimed, ending).await,
             // Nothing was given to a carrier since it was claimed, but to those who will not take it.
             Err(error) => {
                 warn!(
@@ -210,7 +223,7 @@ impl Dispatcher {
                 Some(provider) if !is_over && progress.may_repeat(&provider) => {
                     Tried::Again(progress)
                 }
-                provider => Tried::Settled(MessageState::Unknown, provider, None, None),
+                provider => Tried::Settled(Ending::new(MessageState::Unknown, provider)),
             });
         }
         let failed = |reason: &str| given_up(&progress, Some(reason.to_owned()));
@@ -272,26 +285,28 @@ impl Dispatcher {
                 sms.outcome = outcome_name(&submission),
                 "a message was given to a provider"
             );
+            let ends = |state| Ending::new(state, Some(provider.clone()));
             match submission {
                 Submission::Accepted { carrier_id } => {
-                    let sent = MessageState::Sent;
-                    return Ok(Tried::Settled(sent, Some(provider), carrier_id, None));
+                    return Ok(Tried::Settled(Ending {
+                        carrier_id,
+                        ..ends(MessageState::Sent)
+                    }));
                 }
                 Submission::BadNumber(reason) => {
-                    let failed = MessageState::Failed;
-                    return Ok(Tried::Settled(failed, Some(provider), None, Some(reason)));
+                    let ending = ends(MessageState::Failed).because(reason);
+                    return Ok(Tried::Settled(ending));
                 }
                 Submission::TimedOut => {
                     self.remember_late(claimed);
-                    let unknown = MessageState::Unknown;
-                    return Ok(Tried::Settled(unknown, Some(provider), None, None));
+                    return Ok(Tried::Settled(ends(MessageState::Unknown)));
                 }
                 Submission::Cut(_) if progress.may_repeat(&provider) => {
                     return Ok(Tried::Again(progress));
                 }
                 Submission::Cut(reason) => {
-                    let unknown = MessageState::Unknown;
-                    return Ok(Tried::Settled(unknown, Some(provider), None, Some(reason)));
+                    let ending = ends(MessageState::Unknown).because(reason);
+                    return Ok(Tried::Settled(ending));
                 }
                 Submission::Refused(reason) => {
                     progress.refuse(&provider);
@@ -341,25 +356,16 @@ impl Dispatcher {
         Ok(())
     }
 
-    async fn settle(
-        &self,
-        claimed: &Claimed,
-        (state, provider, carrier_id, reason): (
-            MessageState,
-            Option<ProviderName>,
-            Option<String>,
-            Option<String>,
-        ),
-    ) -> Result<(), Error> {
+    async fn settle(&self, claimed: &Claimed, ending: Ending) -> Result<(), Error> {
         let note = Note {
             identifier: claimed.identifier,
             mark: MessageMark {
                 id: claimed.id,
-                state,
-                provider: provider.map(|provider| provider.to_string()),
-                carrier_id,
+                state: ending.state,
+                provider: ending.provider.map(|provider| provider.to_string()),
+                carrier_id: ending.carrier_id,
             },
-            reason,
+            reason: ending.reason,
         };
         self.note(&claimed.subject, note).await
     }
@@ -384,7 +390,7 @@ impl Dispatcher {
 /// from before.
 fn given_up(progress: &Progress, reason: Option<String>) -> Tried {
     let provider = progress.pinned().and_then(|provider| provider.parse().ok());
-    Tried::Settled(progress.ending(), provider, None, reason)
+    Tried::Settled(Ending::new(progress.ending(), provider).because(reason))
 }
 
 /// Waits for a carrier, which may be given long texts in parts, each after waiting for a turn; and
