@@ -138,6 +138,23 @@ pub(crate) struct Draft<'a> {
     pub(crate) sms: SmsPlan,
 }
 
+impl Draft<'_> {
+    /// That an identifier is enabled, and what it is switched on for at once.
+    pub(crate) fn note_enabled(
+        &mut self,
+        identifier: IdentifierId,
+        kind: Kind,
+        purposes: PurposeSet,
+    ) {
+        self.facts.push(Fact::Enabled { identifier, kind });
+        let on = purposes.iter().map(|purpose| Fact::SwitchedOn {
+            identifier,
+            purpose,
+        });
+        self.facts.extend(on);
+    }
+}
+
 /// What the own code of a new identifier led to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OwnCode {

@@ -275,14 +275,7 @@ impl ChangeMethod for ConfirmSms {
             .registry
             .enable_sms(identifier, self.purposes, limits, draft.now)
             .map_err(|error| Error::of_registry(error, draft.now))?;
-        let kind = Kind::Sms;
-        draft.facts.push(Fact::Enabled { identifier, kind });
-        let on = self.purposes.iter();
-        let on = on.map(|purpose| Fact::SwitchedOn {
-            identifier,
-            purpose,
-        });
-        draft.facts.extend(on);
+        draft.note_enabled(identifier, Kind::Sms, self.purposes);
         draft.sms = SmsPlan {
             confirmed: Some(message),
             withdrawn: Some(*identifier.as_bytes()),

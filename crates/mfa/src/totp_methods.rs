@@ -211,14 +211,7 @@ impl ChangeMethod for ConfirmTotp {
             .registry
             .enable_totp(identifier, step, self.purposes, limits, draft.now)
             .map_err(|error| Error::of_registry(error, draft.now))?;
-        let kind = Kind::Totp;
-        draft.facts.push(Fact::Enabled { identifier, kind });
-        let on = self.purposes.iter();
-        let on = on.map(|purpose| Fact::SwitchedOn {
-            identifier,
-            purpose,
-        });
-        draft.facts.extend(on);
+        draft.note_enabled(identifier, Kind::Totp, self.purposes);
         IdentifierView::find(&draft.registry, identifier, draft.now)
     }
 }

@@ -137,21 +137,14 @@ impl Registry {
         now: Timestamp,
     ) -> Result<(), RegistryError> {
         self.require_room(Kind::Sms, limits)?;
-        let identifier = self
-            .identifiers
-            .iter_mut()
-            .find(|identifier| identifier.id == id && identifier.is_pending(now))
-            .ok_or(RegistryError::NoSuchEnrolment)?;
+        let identifier = self.pending_mut(id, now)?;
         let Factor::Sms(phone) = &mut identifier.factor else {
             return Err(RegistryError::NoSuchEnrolment);
         };
         phone.enrolment = None;
         phone.enrolment_sends = 0;
         phone.run.end();
-        identifier.state = State::Enabled { since: now };
-        identifier.purposes = purposes;
-        self.drop_lists(|_| true);
-        Ok(())
+        self.enable(id, purposes, now)
     }
 
     /// Counts a code that came back: the run of failures of its purpose ends, and that of messages.

@@ -248,15 +248,22 @@ impl Registry {
         now: Timestamp,
     ) -> Result<(), RegistryError> {
         self.require_room(Kind::Totp, limits)?;
-        let identifier = self
-            .identifiers
-            .iter_mut()
-            .find(|identifier| identifier.id == id && identifier.is_pending(now))
-            .ok_or(RegistryError::NoSuchEnrolment)?;
+        let identifier = self.pending_mut(id, now)?;
         let Factor::Totp { last_used, .. } = &mut identifier.factor else {
             return Err(RegistryError::NoSuchEnrolment);
         };
         *last_used = Some(used);
+        self.enable(id, purposes, now)
+    }
+
+    /// Ends the enrolment of an identifier whose own code was right.
+    pub(crate) fn enable(
+        &mut self,
+        id: IdentifierId,
+        purposes: PurposeSet,
+        now: Timestamp,
+    ) -> Result<(), RegistryError> {
+        let identifier = self.pending_mut(id, now)?;
         identifier.state = State::Enabled { since: now };
         identifier.purposes = purposes;
         self.drop_lists(|_| true);
@@ -398,6 +405,17 @@ impl Registry {
             }
             number += 1;
         }
+    }
+
+    pub(crate) fn pending_mut(
+        &mut self,
+        id: IdentifierId,
+        now: Timestamp,
+    ) -> Result<&mut SecurityIdentifier, RegistryError> {
+        self.identifiers
+            .iter_mut()
+            .find(|identifier| identifier.id == id && identifier.is_pending(now))
+            .ok_or(RegistryError::NoSuchEnrolment)
     }
 
     pub(crate) fn counting_mut(
