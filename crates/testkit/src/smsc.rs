@@ -48,8 +48,16 @@ impl Smsc {
     /// # Errors
     /// When it does not begin to listen.
     pub async fn start() -> Result<Self> {
+        Self::start_with(&json!({})).await
+    }
+
+    /// Starts one with further options.
+    ///
+    /// # Errors
+    /// When it does not begin to listen.
+    pub async fn start_with(more: &Value) -> Result<Self> {
         let events = Events::default();
-        let running = spawn(&json!({}), &events)?;
+        let running = spawn(more, &events)?;
         let mut smsc = Self {
             process: tokio::sync::Mutex::new(running),
             events,

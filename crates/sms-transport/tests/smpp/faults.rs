@@ -3,7 +3,7 @@
 use countersign_mfa::ports::sms::{MessageState, Report, ReportedMessage, Submission};
 use serde_json::json;
 
-use crate::carrier::{Carrier, folder, message, next, provider};
+use crate::carrier::{Carrier, is_set_up, message, next, provider};
 
 const SHORT: &str = "Your code: 123456";
 /// Of two parts.
@@ -17,8 +17,10 @@ fn cut() -> Submission {
 
 #[tokio::test]
 async fn nothing_is_accepted_before_the_bind() {
-    let Some(folder) = folder() else { return };
-    let mut carrier = Carrier::start(&folder).await;
+    if !is_set_up() {
+        return;
+    }
+    let carrier = Carrier::start().await;
     carrier.tell(json!({ "binds": false })).await;
     let (smpp, _reports) = carrier.open_unbound(json!({}));
     let unreachable = Submission::Unreachable("not bound".to_owned());
@@ -31,14 +33,15 @@ async fn nothing_is_accepted_before_the_bind() {
 
 #[tokio::test]
 async fn a_wrong_password_binds_nothing_and_is_not_tried_in_a_tight_loop() {
-    let Some(folder) = folder() else { return };
-    let mut carrier = Carrier::start(&folder).await;
+    if !is_set_up() {
+        return;
+    }
+    let carrier = Carrier::start().await;
     let (smpp, _reports) = carrier.open_unbound(json!({ "password": "wrong" }));
     let binds = carrier.wait("bind", 1).await;
     assert_eq!(binds[0]["accepted"], false);
     // By then a pause as after a lost connection would have ended several times.
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
-    carrier.hear();
     assert_eq!(carrier.all("bind").len(), 1);
     let submission = smpp.submit(&message(1, SHORT)).await;
     assert_eq!(submission, Submission::Unreachable("not bound".to_owned()));
@@ -46,8 +49,10 @@ async fn a_wrong_password_binds_nothing_and_is_not_tried_in_a_tight_loop() {
 
 #[tokio::test]
 async fn each_status_is_what_the_table_says() {
-    let Some(folder) = folder() else { return };
-    let mut carrier = Carrier::start(&folder).await;
+    if !is_set_up() {
+        return;
+    }
+    let carrier = Carrier::start().await;
     let (smpp, _reports) = carrier.open(json!({})).await;
     let reason = |status: u32| format!("0x{status:08X}");
     for (status, expected) in [
@@ -67,8 +72,10 @@ async fn each_status_is_what_the_table_says() {
 
 #[tokio::test]
 async fn a_session_that_the_carrier_takes_for_unbound_is_made_anew() {
-    let Some(folder) = folder() else { return };
-    let mut carrier = Carrier::start(&folder).await;
+    if !is_set_up() {
+        return;
+    }
+    let carrier = Carrier::start().await;
     let (smpp, _reports) = carrier.open(json!({})).await;
     carrier
         .tell(json!({ "answer": "status", "status": 4, "times": 1 }))
@@ -80,8 +87,10 @@ async fn a_session_that_the_carrier_takes_for_unbound_is_made_anew() {
 
 #[tokio::test]
 async fn an_answer_that_is_late_is_reported() {
-    let Some(folder) = folder() else { return };
-    let mut carrier = Carrier::start(&folder).await;
+    if !is_set_up() {
+        return;
+    }
+    let carrier = Carrier::start().await;
     let (smpp, mut reports) = carrier.open(json!({ "response_timeout_seconds": 1 })).await;
     for (text, status, state) in [
         (SHORT.to_owned(), 0, MessageState::Sent),
@@ -109,8 +118,10 @@ async fn an_answer_that_is_late_is_reported() {
 
 #[tokio::test]
 async fn a_carrier_that_never_answers_is_bound_anew() {
-    let Some(folder) = folder() else { return };
-    let mut carrier = Carrier::start(&folder).await;
+    if !is_set_up() {
+        return;
+    }
+    let carrier = Carrier::start().await;
     let settings = json!({ "response_timeout_seconds": 1, "window": 2 });
     let (smpp, mut reports) = carrier.open(settings).await;
     carrier.tell(json!({ "answer": "never", "times": 2 })).await;
@@ -130,8 +141,10 @@ async fn a_carrier_that_never_answers_is_bound_anew() {
 
 #[tokio::test]
 async fn a_cut_connection_is_told_as_such_and_made_anew() {
-    let Some(folder) = folder() else { return };
-    let mut carrier = Carrier::start(&folder).await;
+    if !is_set_up() {
+        return;
+    }
+    let carrier = Carrier::start().await;
     let (smpp, _reports) = carrier.open(json!({})).await;
     carrier.tell(json!({ "answer": "cut", "times": 1 })).await;
     assert_eq!(smpp.submit(&message(1, SHORT)).await, cut());
@@ -147,8 +160,10 @@ async fn a_cut_connection_is_told_as_such_and_made_anew() {
 
 #[tokio::test]
 async fn a_message_of_which_the_carrier_has_a_part_is_cut_where_the_rest_is_refused() {
-    let Some(folder) = folder() else { return };
-    let mut carrier = Carrier::start(&folder).await;
+    if !is_set_up() {
+        return;
+    }
+    let carrier = Carrier::start().await;
     let (smpp, _reports) = carrier.open(json!({})).await;
     let mut submits = 0;
     for (answer, taken, expected) in [
@@ -171,8 +186,10 @@ async fn a_message_of_which_the_carrier_has_a_part_is_cut_where_the_rest_is_refu
 
 #[tokio::test]
 async fn a_later_part_that_is_throttled_is_given_again_and_the_first_is_not() {
-    let Some(folder) = folder() else { return };
-    let mut carrier = Carrier::start(&folder).await;
+    if !is_set_up() {
+        return;
+    }
+    let carrier = Carrier::start().await;
     let (smpp, _reports) = carrier.open(json!({})).await;
     let then = json!({ "answer": "status", "status": 0x58, "after": 1, "times": 1 });
     carrier.tell(then).await;
@@ -189,8 +206,10 @@ async fn a_later_part_that_is_throttled_is_given_again_and_the_first_is_not() {
 
 #[tokio::test]
 async fn a_carrier_that_does_not_answer_enquire_link_is_left() {
-    let Some(folder) = folder() else { return };
-    let mut carrier = Carrier::start(&folder).await;
+    if !is_set_up() {
+        return;
+    }
+    let carrier = Carrier::start().await;
     let often = json!({ "enquire_link_seconds": 1, "response_timeout_seconds": 1 });
     let (smpp, _reports) = carrier.open(often).await;
     carrier.wait("enquire_link", 2).await;

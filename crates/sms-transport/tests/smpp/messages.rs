@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs};
 use countersign_mfa::ports::sms::{MessageState, Report, ReportedMessage, Submission};
 use serde_json::{Value, json};
 
-use crate::carrier::{Carrier, folder, message, next, open, provider};
+use crate::carrier::{Carrier, is_set_up, message, next, open, provider};
 
 const ENGLISH: &str =
     "Example: withdrawal of [1 500] € to ~4276. Your code: 123456\n@example.com #123456";
@@ -34,8 +34,10 @@ fn report(id: &Value, state: MessageState) -> Report {
 
 #[tokio::test]
 async fn a_session_is_a_transceiver_of_version_3_4_and_is_unbound_at_its_end() {
-    let Some(folder) = folder() else { return };
-    let mut carrier = Carrier::start(&folder).await;
+    if !is_set_up() {
+        return;
+    }
+    let carrier = Carrier::start().await;
     let (smpp, _reports) = carrier.open(json!({ "system_type": "VMA" })).await;
     let bind = carrier.wait("bind", 1).await.remove(0);
     assert_eq!(bind["interface_version"], 0x34);
@@ -48,8 +50,10 @@ async fn a_session_is_a_transceiver_of_version_3_4_and_is_unbound_at_its_end() {
 
 #[tokio::test]
 async fn a_message_carries_what_a_carrier_needs_to_know() {
-    let Some(folder) = folder() else { return };
-    let mut carrier = Carrier::start(&folder).await;
+    if !is_set_up() {
+        return;
+    }
+    let carrier = Carrier::start().await;
     let (smpp, _reports) = carrier.open(json!({})).await;
     let submission = smpp.submit(&message(1, ENGLISH)).await;
     let submit = carrier.wait("submit", 1).await.remove(0);
@@ -67,8 +71,10 @@ async fn a_message_carries_what_a_carrier_needs_to_know() {
 
 #[tokio::test]
 async fn texts_arrive_readable_and_whole() {
-    let Some(folder) = folder() else { return };
-    let mut carrier = Carrier::start(&folder).await;
+    if !is_set_up() {
+        return;
+    }
+    let carrier = Carrier::start().await;
     let mut ends = 0;
     for long in ["udh", "payload"] {
         let (smpp, _reports) = carrier.open(json!({ "long": long })).await;
@@ -100,8 +106,10 @@ async fn texts_arrive_readable_and_whole() {
 
 #[tokio::test]
 async fn the_default_alphabet_may_be_latin_1() {
-    let Some(folder) = folder() else { return };
-    let mut carrier = Carrier::start(&folder).await;
+    if !is_set_up() {
+        return;
+    }
+    let carrier = Carrier::start().await;
     let latin1 = json!({ "default_alphabet": "latin1" });
     let (smpp, _reports) = carrier.open(latin1).await;
     smpp.submit(&message(1, "a_b")).await;
@@ -116,8 +124,10 @@ async fn the_default_alphabet_may_be_latin_1() {
 
 #[tokio::test]
 async fn receipts_are_reported_and_answered() {
-    let Some(folder) = folder() else { return };
-    let mut carrier = Carrier::start(&folder).await;
+    if !is_set_up() {
+        return;
+    }
+    let carrier = Carrier::start().await;
     let (smpp, mut reports) = carrier.open(json!({})).await;
     let mut sent = 0;
     for (stat, state) in [
@@ -147,8 +157,10 @@ async fn receipts_are_reported_and_answered() {
 
 #[tokio::test]
 async fn a_message_of_several_parts_is_delivered_when_all_of_them_are() {
-    let Some(folder) = folder() else { return };
-    let mut carrier = Carrier::start(&folder).await;
+    if !is_set_up() {
+        return;
+    }
+    let carrier = Carrier::start().await;
     let (smpp, mut reports) = carrier.open(json!({})).await;
     let receipt = |id: &Value, stat: &str| {
         let text = format!("id:{} stat:{stat}", id.as_str().unwrap());
@@ -175,8 +187,10 @@ async fn a_message_of_several_parts_is_delivered_when_all_of_them_are() {
 
 #[tokio::test]
 async fn receipts_that_write_ids_in_another_way_are_understood() {
-    let Some(folder) = folder() else { return };
-    let mut carrier = Carrier::start(&folder).await;
+    if !is_set_up() {
+        return;
+    }
+    let carrier = Carrier::start().await;
     let ids = json!({ "message_ids": "decimal-then-hex" });
     let (smpp, mut reports) = carrier.open(ids).await;
     carrier
@@ -191,8 +205,10 @@ async fn receipts_that_write_ids_in_another_way_are_understood() {
 
 #[tokio::test]
 async fn a_receipt_that_cannot_be_handed_over_is_asked_for_again() {
-    let Some(folder) = folder() else { return };
-    let mut carrier = Carrier::start(&folder).await;
+    if !is_set_up() {
+        return;
+    }
+    let carrier = Carrier::start().await;
     let (sender, mut reports) = tokio::sync::mpsc::channel(1);
     let smpp = open(carrier.port, json!({}), sender);
     carrier.bound(&smpp, 1).await;
@@ -215,8 +231,10 @@ async fn a_receipt_that_cannot_be_handed_over_is_asked_for_again() {
 
 #[tokio::test]
 async fn what_is_no_receipt_is_answered_and_not_reported() {
-    let Some(folder) = folder() else { return };
-    let mut carrier = Carrier::start(&folder).await;
+    if !is_set_up() {
+        return;
+    }
+    let carrier = Carrier::start().await;
     let (_smpp, mut reports) = carrier.open(json!({})).await;
     for fields in [
         json!({ "esm_class": 0, "short_message": "id:1 stat:DELIVRD" }),
@@ -236,7 +254,9 @@ async fn what_is_no_receipt_is_answered_and_not_reported() {
 
 #[tokio::test]
 async fn tls_is_spoken_with_a_carrier_that_the_authority_vouches_for() {
-    let Some(folder) = folder() else { return };
+    if !is_set_up() {
+        return;
+    }
     let files = tempfile::tempdir().unwrap();
     let path = |name: &str| files.path().join(name).to_str().unwrap().to_owned();
     let names = ["smsc.example.com".to_owned()];
@@ -246,7 +266,7 @@ async fn tls_is_spoken_with_a_carrier_that_the_authority_vouches_for() {
     fs::write(path("other.pem"), other.cert.pem()).unwrap();
     fs::write(path("key.pem"), made.signing_key.serialize_pem()).unwrap();
     let options = json!({ "key": path("key.pem"), "cert": path("cert.pem") });
-    let mut carrier = Carrier::start_with(&folder, options).await;
+    let carrier = Carrier::start_with(options).await;
 
     let tls = |ca: &str, name: &str| json!({ "tls": { "ca": path(ca), "server_name": name } });
     let (smpp, _reports) = carrier.open(tls("cert.pem", "smsc.example.com")).await;
