@@ -1,3 +1,5 @@
+//! A dispatcher over an outbox and carriers that do as they are told.
+
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;

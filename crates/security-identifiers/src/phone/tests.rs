@@ -1,3 +1,5 @@
+//! Numbers in the registry: begun, enabled, stored, counted.
+
 use std::time::Duration;
 
 use countersign_primitives::MessageId;

@@ -1,3 +1,5 @@
+//! What a code looks like, and what it changes with.
+
 use countersign_primitives::{Digest, ExposeSecret, SubjectId};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 

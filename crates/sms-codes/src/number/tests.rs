@@ -1,3 +1,5 @@
+//! Which numbers are taken, and what is shown of one.
+
 use proptest::prelude::*;
 
 use super::*;

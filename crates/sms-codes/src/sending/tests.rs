@@ -1,3 +1,5 @@
+//! How long each message has to wait for the one before.
+
 use proptest::{collection::vec, prelude::*};
 
 use super::*;

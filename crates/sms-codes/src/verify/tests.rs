@@ -1,3 +1,5 @@
+//! Which typed codes are right, and until when.
+
 use std::time::Duration;
 
 use countersign_primitives::{Digester, IdentifierId, MessageId, SubjectId};

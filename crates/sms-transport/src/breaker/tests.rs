@@ -1,3 +1,5 @@
+//! When a provider is put last, and for how long.
+
 use super::*;
 
 const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);

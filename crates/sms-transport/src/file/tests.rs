@@ -1,3 +1,5 @@
+//! Messages as files: whole, private, each once.
+
 use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;

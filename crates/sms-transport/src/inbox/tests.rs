@@ -1,3 +1,5 @@
+//! The inbox of development: the latest, each once.
+
 use countersign_primitives::ExposeSecret as _;
 
 use super::*;

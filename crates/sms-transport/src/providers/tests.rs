@@ -1,3 +1,5 @@
+//! Providers of a configuration behind the one port.
+
 use std::time::Duration;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Who is tried, in which order, and how weights share.
+
 use std::collections::BTreeMap;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! What may be said of providers, and what is refused with its key.
+
 use std::{fs, path::Path};
 
 use tempfile::TempDir;

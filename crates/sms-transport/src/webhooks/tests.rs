@@ -1,3 +1,5 @@
+//! Reports as they come over HTTP.
+
 use axum::{
     http::{Request, header::CONTENT_LENGTH},
     response::Response,

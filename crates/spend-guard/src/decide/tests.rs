@@ -1,3 +1,5 @@
+//! What is decided of a message, limit by limit.
+
 use std::collections::BTreeMap;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Which limits make sense.
+
 use super::*;
 
 fn refused(change: impl FnOnce(&mut SpendRules)) -> String {

@@ -1,3 +1,5 @@
+//! Windows against a log of every entry.
+
 use proptest::{collection::vec, prelude::*};
 
 use super::*;

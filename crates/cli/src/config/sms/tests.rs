@@ -1,3 +1,5 @@
+//! What a configuration may say of SMS, and what is refused with its key.
+
 use std::fs;
 
 use super::*;

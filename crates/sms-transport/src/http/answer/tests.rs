@@ -1,3 +1,5 @@
+//! What an answer of a provider says about a message.
+
 use serde_json::json;
 
 use super::*;

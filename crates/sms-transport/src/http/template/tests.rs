@@ -1,3 +1,5 @@
+//! Placeholders, escaped for where they stand.
+
 use super::*;
 use crate::testing::message;
 

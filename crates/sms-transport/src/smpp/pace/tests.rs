@@ -1,3 +1,5 @@
+//! How fast a carrier is given messages, over simulated time.
+
 use super::*;
 
 /// A carrier that takes so many messages in each second and throttles the rest, fed as fast as the

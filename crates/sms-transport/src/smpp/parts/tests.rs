@@ -1,3 +1,5 @@
+//! What became of the parts of long messages.
+
 use super::*;
 
 const VALIDITY: Duration = Duration::from_secs(300);

@@ -1,3 +1,5 @@
+//! PDUs byte for byte, and bytes that are none.
+
 use proptest::prelude::*;
 use rusmpp::{pdus::DeliverSm, tlvs::MessageDeliveryRequestTlvValue, values::MessageState};
 use serde_json::json;

@@ -1,3 +1,5 @@
+//! Receipts in their text form and in parameters.
+
 use proptest::prelude::*;
 
 use super::*;

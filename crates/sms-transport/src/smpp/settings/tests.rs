@@ -1,3 +1,5 @@
+//! What may be said of an SMPP provider.
+
 use super::*;
 
 const LEAST: &str = r#"

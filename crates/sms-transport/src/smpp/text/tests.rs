@@ -1,3 +1,5 @@
+//! Texts as a carrier is given them: coding, parts, headers.
+
 use super::*;
 
 fn bodies_of(text: &str, alphabet: DefaultAlphabet) -> Vec<Body> {

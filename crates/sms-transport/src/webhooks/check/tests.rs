@@ -1,3 +1,5 @@
+//! Signatures that are right, and all that are not.
+
 use axum::http::HeaderValue;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Which reports came before.
+
 use std::time::Duration;
 
 use super::*;
