@@ -10,13 +10,17 @@ use countersign_mfa::{
     ports::{
         Applied, Change, FeedPage, FeedPlace, FeedSource, LoadKey, Lock, Rows, Store, StoreError,
         StoredEvent,
+        sms::{SharedKey, SharedRows, StoredMessage},
     },
 };
-use countersign_primitives::{ExposeSecret, SubjectId};
+use countersign_primitives::{ExposeSecret, MessageId, SubjectId};
 use countersign_security_identifiers::Binding;
 use rand::{SeedableRng, rngs::StdRng};
 use tokio::runtime::Runtime;
-use tonic::Status;
+use tonic::{Code, Status};
+
+/// The method that asks the inbox of a server for development.
+pub(crate) const INBOX: &str = "DevService.ListInbox";
 
 /// A platform, and what runs its requests.
 pub(crate) struct Tried {
@@ -43,11 +47,14 @@ impl Tried {
         }
     }
 
-    /// The error that a method answers a message with: without a database there is always one.
+    /// How a method answers a message: without a database with an error, always, but for the one
+    /// that asks no database.
     pub(crate) fn call(&self, row: &MethodRow, message: &[u8]) -> Status {
         let answer = fuzzing::call((&self.platform, &self.feed), row.path, message);
         let status = self.runtime.block_on(answer);
-        status.unwrap_or_else(|| panic!("{} was answered without a database", row.name))
+        let is_answer = status.is_none();
+        assert!(!is_answer || row.name == INBOX, "{} was answered without a database", row.name);
+        status.unwrap_or_else(|| Status::new(Code::Ok, ""))
     }
 }
 
@@ -81,20 +88,16 @@ impl Store for Away {
         away()
     }
 
-    async fn shared(
-        &self,
-        _: &SubjectId,
-        _: &countersign_mfa::ports::sms::SharedKey,
-    ) -> Result<countersign_mfa::ports::sms::SharedRows, StoreError> {
-        Ok(countersign_mfa::ports::sms::SharedRows::default())
+    async fn shared(&self, _: &SubjectId, _: &SharedKey) -> Result<SharedRows, StoreError> {
+        away()
     }
 
     async fn message(
         &self,
         _: &SubjectId,
-        _: countersign_primitives::MessageId,
-    ) -> Result<Option<countersign_mfa::ports::sms::StoredMessage>, StoreError> {
-        Ok(None)
+        _: MessageId,
+    ) -> Result<Option<StoredMessage>, StoreError> {
+        away()
     }
 
     async fn bindings(&self, _: &SubjectId) -> Result<Vec<Binding>, StoreError> {
