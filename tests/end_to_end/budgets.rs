@@ -44,6 +44,12 @@ const fn hashing(runs: u64) -> Cost {
 }
 /// A look, and the repetition of a request.
 const LOOK: Cost = [1, 0, 0];
+/// A look at a confirmation and its message.
+const TWO_LOOKS: Cost = [2, 0, 0];
+/// A message that is queued.
+const SENT: Cost = [10, 1, 0];
+/// A number that is taken into use.
+const CONFIRMED: Cost = [10, 1, 1];
 
 /// How often each request is counted. Only the least counts, since the gateway looks whether its
 /// database is there, and the database tidies up, whenever they like.
@@ -84,7 +90,56 @@ async fn measure(meter: &mut Meter, client: &Client) -> Result<()> {
     measure_login(meter, client, &anna, &app).await?;
     measure_withdrawal(meter, client, &anna, &app).await?;
     measure_uniform_answers(meter, client, &anna, &app).await?;
-    measure_backup_codes(meter, client).await
+    measure_backup_codes(meter, client).await?;
+    measure_sms(meter, client).await
+}
+
+/// What numbers share is changed under a lock. A look at the subject and one at the budgets, then:
+/// begin, take the subject, look, take the budgets, look, write, commit; and the pool asks the
+/// connection that comes back whether it is well. Checking a code takes what any code takes.
+async fn measure_sms(meter: &mut Meter, client: &Client) -> Result<()> {
+    let anna = Person::new();
+    anna.set_pin(client).await?;
+    let carrier = meter.carrier().clone();
+    let nth = carrier.messages().len();
+    let number = format!("+7912{nth:07}");
+    let begin = async { Ok(anna.begin_phone(client, &number).await?) };
+    let phone = meter.count("begin to enrol a phone", SENT, begin).await?;
+    let code = carrier.nth_message_to(&number, 1).await.code();
+    // What became of the message is a change of the subject too.
+    meter.settled().await?;
+    let proofs = vec![pin_proof(&anna.pin)];
+    let on = [Purpose::Login];
+    let confirm = async {
+        let confirmed = anna.confirm_phone(client, &phone, &code, &on, proofs);
+        confirmed.await?.context("enabled")
+    };
+    let counted = meter.count("confirm a phone", CONFIRMED, confirm);
+    counted.await?;
+    meter.pass_a_step();
+
+    let open = anna.open(client, login()).await?;
+    let send = async { Ok(anna.send_code(client, &open, None).await?) };
+    meter.count("send a code", SENT, send).await?;
+    let again = async {
+        let refused = anna.send_code(client, &open, None).await;
+        ensure!(refused.is_err(), "{refused:?}");
+        Ok(())
+    };
+    meter.count("send a code too soon", LOOK, again).await?;
+    let code = carrier.nth_message_to(&number, 2).await.code();
+    meter.settled().await?;
+    let look = async { Ok(anna.get(client, &open.confirmation_id).await?) };
+    meter
+        .count("look at a code on its way", TWO_LOOKS, look)
+        .await?;
+    let submit = async {
+        let proofs = vec![phone.proof(&code)];
+        Ok(anna.submit(client, &open.confirmation_id, proofs).await?)
+    };
+    let answer = meter.count("a right code by SMS", CHANGE, submit).await?;
+    ensure!(is_accepted(&answer)?);
+    Ok(())
 }
 
 /// One run for each code that is made, and one for each guess at the whole list.

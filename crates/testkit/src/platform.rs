@@ -40,6 +40,8 @@ pub struct Options {
     pub deadline: Duration,
     /// Who carries messages. Platforms over one database share one.
     pub carrier: FakeCarrier,
+    /// Whether it sends what waits. One that does not leaves it to another one over its database.
+    pub sends: bool,
     /// Carriers in place of that one.
     pub carriers: Option<Arc<dyn Carriers>>,
     /// What the use cases have for a store: the database, or something that stands before it.
@@ -59,6 +61,7 @@ impl Default for Options {
             tls: None,
             deadline: Duration::from_secs(60),
             carrier: FakeCarrier::default(),
+            sends: true,
             carriers: None,
             store: |storage| storage,
             feed: |storage| storage,
@@ -145,7 +148,11 @@ impl TestPlatform {
         let carriers = carriers.unwrap_or_else(|| Arc::new(options.carrier.clone()));
         let outbox = Arc::clone(&storage) as Arc<dyn Outbox>;
         let dispatcher = Arc::new(Dispatcher::new(Arc::clone(&platform), outbox, carriers));
-        let sending = tokio::spawn(dispatcher.run(std::future::pending()));
+        let sending = tokio::spawn(async move {
+            if options.sends {
+                dispatcher.run(std::future::pending()).await;
+            }
+        });
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let endpoint = format!("http://{}", listener.local_addr()?);
         let (stop, stopped) = oneshot::channel();
