@@ -77,6 +77,7 @@ mod sms_process;
 mod sms_pumping;
 mod sms_races;
 mod sms_repeats;
+mod sms_secrets;
 mod sms_settings;
 mod sms_stop;
 mod sms_world;
@@ -162,6 +163,7 @@ fn main() -> ExitCode {
     sms_delivery::add(&mut suite);
     sms_races::add(&mut suite);
     sms_limits::add(&mut suite);
+    sms_secrets::add(&mut suite);
     sms_pumping::add(&mut suite);
     sms_failover::add(&mut suite);
     sms_stop::add(&mut suite);

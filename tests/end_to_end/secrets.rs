@@ -31,10 +31,10 @@ pub(crate) fn add(suite: &mut Suite) {
 
 /// What must not be found, in every form that it could be written in.
 #[derive(Default)]
-struct Canaries(Vec<(String, Vec<u8>)>);
+pub(crate) struct Canaries(Vec<(String, Vec<u8>)>);
 
 impl Canaries {
-    fn add(&mut self, name: &str, secret: &[u8]) {
+    pub(crate) fn add(&mut self, name: &str, secret: &[u8]) {
         let mut list = String::new();
         for byte in secret {
             let _ = write!(list, "{byte}, ");
@@ -67,7 +67,7 @@ impl Canaries {
     }
 
     /// That none of them is there; and that `sign` is, so that the search is one in the right place.
-    fn are_missing_in(&self, place: &str, text: &[u8], sign: &str) -> Result<()> {
+    pub(crate) fn are_missing_in(&self, place: &str, text: &[u8], sign: &str) -> Result<()> {
         ensure!(
             is_in(sign.as_bytes(), text),
             "{place} is not what it should be"

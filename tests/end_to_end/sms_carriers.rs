@@ -285,7 +285,7 @@ async fn webhooks() -> Result<()> {
 }
 
 /// A folder as a carrier: the messages in it, in the order in which they were written.
-struct Folder(PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Texts for Folder {
     fn texts_to(&self, number: &str) -> Vec<String> {

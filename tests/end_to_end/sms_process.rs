@@ -5,8 +5,8 @@ use std::{future::Future, path::Path, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
 use countersign_testkit::{
-    Backend, Client, Database, GatewayProcess, PASSWORD, Person, Phone, SYSTEM_ID, Smsc, free_port,
-    new_request_id, pin_proof, retry_unavailable, v1,
+    Backend, Client, Database, GatewayProcess, LOG, PASSWORD, Person, Phone, SYSTEM_ID, Smsc,
+    free_port, new_request_id, pin_proof, retry_unavailable, v1,
     v1::{DeliveryState, Purpose},
 };
 use futures::future::try_join_all;
@@ -69,10 +69,20 @@ impl Bank {
 
     /// As [`Self::start`], over a database that is there.
     pub(crate) async fn over(database: Database, more: &str, providers: &str) -> Result<Self> {
+        Self::logging(database, more, providers, LOG).await
+    }
+
+    /// As [`Self::over`], and what is logged is of choice too.
+    pub(crate) async fn logging(
+        database: Database,
+        more: &str,
+        providers: &str,
+        log: &str,
+    ) -> Result<Self> {
         let config = format!("{more}{CHEAP}{LIMITS}{providers}");
         let port = free_port()?;
         let url = database.url();
-        let gateway = GatewayProcess::start_on(&database, url, port, &config).await?;
+        let gateway = GatewayProcess::start_logging(&database, url, port, &config, log).await?;
         // It connects again by itself, also to the gateway's successor.
         let client = Client::connect_lazy(gateway.endpoint(), Some("test"))?;
         Ok(Self {
