@@ -53,7 +53,11 @@ impl Tried {
         let answer = fuzzing::call((&self.platform, &self.feed), row.path, message);
         let status = self.runtime.block_on(answer);
         let is_answer = status.is_none();
-        assert!(!is_answer || row.name == INBOX, "{} was answered without a database", row.name);
+        assert!(
+            !is_answer || row.name == INBOX,
+            "{} was answered without a database",
+            row.name
+        );
         status.unwrap_or_else(|| Status::new(Code::Ok, ""))
     }
 }

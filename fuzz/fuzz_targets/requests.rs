@@ -78,7 +78,12 @@ fn sow(folder: &Path) {
         let row = METHODS.iter().position(|row| row.path == path).unwrap();
         let message = baseline.message.encode_to_vec();
         let code = TRIED.call(&METHODS[row], &message).code();
-        assert_eq!(code, of_right_form(&METHODS[row]), "{path}: {}", baseline.message);
+        assert_eq!(
+            code,
+            of_right_form(&METHODS[row]),
+            "{path}: {}",
+            baseline.message
+        );
         let mut seed = vec![u8::try_from(row).unwrap()];
         seed.extend(message);
         fs::write(folder.join(format!("seed-{number:03}")), seed).unwrap();
