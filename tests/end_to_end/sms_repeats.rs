@@ -53,6 +53,8 @@ async fn again(backend: Backend) -> Result<()> {
     let request = begin(&anna.subject, &number(1));
     let first = world.client.sms().begin_enable(request.clone()).await?;
     let first = first.into_inner();
+    // Else its code may die before it is sent, and then it never is.
+    world.carrier().nth_message_to(&number(1), 1).await;
     for seconds in [0, 60, 23 * HOUR] {
         world.pass(seconds);
         let answer = other.sms().begin_enable(request.clone()).await?;
