@@ -152,38 +152,44 @@ impl Campaign {
 
 async fn killed(backend: Backend) -> Result<()> {
     let people = rounds(24, 240);
-    let mut campaign = Campaign::start(backend, people, "window = 8\n").await?;
+    // It answers some and then none, so each crash finds a whole window unanswered: all of it came.
+    let (answered, window) = (4, 8);
+    let settings = format!("window = {window}\n");
+    let mut campaign = Campaign::start(backend, people, &settings).await?;
     let askers = campaign.askers(people as usize).await?;
-    // Slow enough that each crash finds some unanswered.
-    let slow = json!({
-        "answer": "late", "delay_ms": 50, "receipts": { "stat": "DELIVRD", "delay_ms": 20 },
-    });
-    campaign.smsc.tell(&slow).await?;
+    let receipts = json!({ "stat": "DELIVRD", "delay_ms": 20 });
+    let silent = json!({ "answer": "never", "after": answered, "receipts": receipts });
+    campaign.smsc.tell(&silent).await?;
     let asking = askers.iter().map(|asker| {
         let (client, asker) = (campaign.bank.client.clone(), asker.clone());
         tokio::spawn(async move { send_code(&client, &asker).await })
     });
     let asking = asking.collect::<Vec<_>>();
     let crashes = rounds(2, 12);
-    for _ in 0..crashes {
+    let mut submits = campaign.smsc.all("submit").len();
+    for crash in 1..=crashes {
         let smsc = &campaign.smsc;
-        let (submits, binds) = (smsc.all("submit").len(), smsc.binds());
-        smsc.wait("submit", submits + 4).await?;
+        smsc.wait("submit", submits + answered + window).await?;
         smsc.kill().await?;
+        submits = smsc.all("submit").len();
         tokio::time::sleep(Duration::from_millis(100)).await;
-        smsc.restart().await?;
-        smsc.tell(&slow).await?;
-        let is_bound = |smsc: &Smsc| smsc.binds() > binds;
-        smsc.until("bound again", is_bound).await?;
+        let ready = json!({ "receipts": receipts });
+        let next = if crash < crashes { &silent } else { &ready };
+        smsc.restart(next).await?;
     }
     for asked in join_all(asking).await {
         asked??;
     }
+    campaign.bank.counted("due_at IS NOT NULL", 0).await?;
+    // What its last life took was answered, and there is a receipt for it.
+    let last = campaign.smsc.all("submit").len() - submits;
+    let delivered = "state = 'DELIVERED'";
+    campaign.bank.counted_in(delivered, last..).await?;
     let counts = campaign.count(&askers, (0, 0)).await?;
     println!("{}: {crashes} crashes: {counts:?}", backend.name());
-    ensure!(counts.cut > 0 && counts.duplicates > 0, "no crash mattered");
+    ensure!(counts.cut == crashes as usize * window, "{counts:?}");
     ensure!(counts.arrived == counts.asked && counts.failed == 0);
-    ensure!(counts.receipts > 0, "no receipt was noted");
+    ensure!(counts.duplicates > 0 && counts.receipts > 0, "{counts:?}");
     Ok(())
 }
 

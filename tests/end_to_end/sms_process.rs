@@ -1,7 +1,7 @@
 //! What the tests of SMS through real processes share: a gateway with carriers, and people who have
 //! phones.
 
-use std::{future::Future, path::Path, time::Duration};
+use std::{fmt::Debug, future::Future, ops::RangeBounds, path::Path, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
 use countersign_testkit::{
@@ -240,17 +240,26 @@ impl Bank {
 
     /// Waits until so many messages are as `sql` says.
     pub(crate) async fn counted(&self, sql: &str, expected: usize) -> Result<()> {
+        self.counted_in(sql, expected..=expected).await
+    }
+
+    /// As [`Self::counted`], where any number in a range will do.
+    pub(crate) async fn counted_in(
+        &self,
+        sql: &str,
+        expected: impl RangeBounds<usize> + Debug,
+    ) -> Result<()> {
         let mut found = 0;
         for _ in 0..LOOKS / 5 {
             found = self.count(sql).await?;
-            if found == expected {
+            if expected.contains(&found) {
                 return Ok(());
             }
             tokio::time::sleep(PAUSE).await;
         }
         let states = self.states().await?;
         bail!(
-            "{found} messages, not {expected}, are {sql}; all are {states}: {}",
+            "{found} messages, not {expected:?}, are {sql}; all are {states}: {}",
             self.gateway.log()
         )
     }

@@ -4,7 +4,7 @@
 //
 // With "key" and "cert", paths of PEM files, it speaks TLS. It writes what happens to standard
 // output, one JSON object a line, and ends with its standard input. Each line there is a JSON
-// object; what it has of these counts from then on:
+// object; what it has of these counts from then on, what "state" has of them from the start:
 //
 //   answer     what becomes of a submit_sm: "accept", "status", "late", "never" or "cut" (taken,
 //              and the connection closed before it is answered)
@@ -27,7 +27,13 @@ const readline = require("node:readline");
 const smpp = require("smpp");
 
 const options = JSON.parse(process.argv[2] ?? "{}");
-const state = { answer: "accept", receipts: null, binds: true, enquiries: true };
+const state = {
+  answer: "accept",
+  receipts: null,
+  binds: true,
+  enquiries: true,
+  ...options.state,
+};
 const sessions = new Set();
 const pieces = new Map();
 let ids = options.first_id ?? 1000;

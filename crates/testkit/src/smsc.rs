@@ -87,15 +87,15 @@ impl Smsc {
         Ok(())
     }
 
-    /// Starts it again where it was. What it is told then does not count any more, and its ids are
-    /// others.
+    /// Starts it again where it was, to do as it is told here and nothing that it was told before.
+    /// Its ids are others.
     ///
     /// # Errors
     /// When it does not begin to listen.
-    pub async fn restart(&self) -> Result<()> {
+    pub async fn restart(&self, what: &Value) -> Result<()> {
         let lives = self.all("listening").len();
         let first_id = 100_000 * (1 + lives);
-        let again = json!({ "port": self.port, "first_id": first_id });
+        let again = json!({ "port": self.port, "first_id": first_id, "state": what });
         *self.process.lock().await = spawn(&again, &self.events)?;
         let is_up = |smsc: &Self| smsc.all("listening").len() > lives;
         self.until("it listens again", is_up).await

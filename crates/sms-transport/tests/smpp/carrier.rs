@@ -54,7 +54,7 @@ impl Carrier {
     pub(crate) async fn crash(&self, down: Duration) {
         self.smsc.kill().await.unwrap();
         tokio::time::sleep(down).await;
-        self.smsc.restart().await.unwrap();
+        self.smsc.restart(&json!({})).await.unwrap();
     }
 
     /// Says what it is to do from now on, and waits until it knows.
