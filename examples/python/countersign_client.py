@@ -129,8 +129,8 @@ class App:
 
     def fresh(self) -> str:
         """A code that was not used. One step of either side counts, so three can follow each
-        other at once; a person would wait for the next one."""
-        now = int(time.time()) // self.STEP_SECONDS
+        other at once; a person would wait for the next one. It counts for some seconds more."""
+        now = int(time.time() + 5) // self.STEP_SECONDS
         step = max(self._last_step + 1, now - 1)
         while step > int(time.time()) // self.STEP_SECONDS + 1:
             time.sleep(1)

@@ -29,7 +29,8 @@ async fn passes() -> Result<()> {
     let proxy = Proxy::start(database.server()?).await?;
     let options = Options {
         url: Some(database.url_via(proxy.address())?),
-        deadline: Duration::from_millis(300),
+        deadline: Duration::from_secs(2),
+        patience: Duration::from_secs(4),
         ..Options::default()
     };
     let platform = TestPlatform::start(&database, &TestClock::default(), options).await?;

@@ -1,5 +1,7 @@
 //! More requests than there is room for.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use countersign_testkit::{
     Backend, Client, Database, Options, POSTGRES, Person, Proxy, TestClock, TestPlatform, cheap,
@@ -43,6 +45,7 @@ async fn full_room() -> Result<()> {
     let options = Options {
         settings,
         url: Some(database.url_via(proxy.address())?),
+        patience: Duration::from_secs(20),
         ..Options::default()
     };
     let platform = TestPlatform::start(&database, &TestClock::default(), options).await?;

@@ -3,7 +3,9 @@
 use std::{fs, process::Command};
 
 use anyhow::{Context, Result, ensure};
-use countersign_testkit::{BIN, Backend, Database, GatewayProcess, Person, now, v1, v1::Purpose};
+use countersign_testkit::{
+    BIN, Backend, Database, GatewayProcess, Person, early_in_step, v1, v1::Purpose,
+};
 use tempfile::TempDir;
 
 use crate::{
@@ -73,7 +75,8 @@ async fn decides(backend: Backend) -> Result<()> {
 
     let app = anna.begin(&web, "").await?;
     let first = Some(codes.proof(0));
-    anna.confirm(&web, &app, &[], now(), first).await?;
+    anna.confirm(&web, &app, &[], early_in_step().await, first)
+        .await?;
     // On for nothing: but the rule says that any app serves, and only an app.
     let open = anna.open(&web, login()).await?;
     ensure!(outline(&open.paths) == app.id);

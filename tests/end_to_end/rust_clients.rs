@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use countersign_testkit::{App, BIN, DevPlatform, Person, now, pin_proof, v1};
+use countersign_testkit::{App, BIN, DevPlatform, Person, early_in_step, now, pin_proof, v1};
 
 use crate::harness::Suite;
 
@@ -104,7 +104,9 @@ async fn enrolled(platform: &DevPlatform) -> Result<(Person, App)> {
     let person = Person::new();
     person.set_pin(&portal).await?;
     let purposes = [v1::Purpose::Login, v1::Purpose::Withdrawal];
-    let app = person.enrol(&portal, &purposes, now()).await?;
+    let app = person
+        .enrol(&portal, &purposes, early_in_step().await)
+        .await?;
     Ok((person, app))
 }
 

@@ -172,6 +172,7 @@ async fn over_smpp(backend: Backend) -> Result<()> {
     ensure!(codings.contains(&0) && codings.contains(&8), "{codings:?}");
     ensure!(codings.len() > 6, "no text had several parts");
     ensure!(smsc.all("error").is_empty(), "{:?}", smsc.all("error"));
+    bank.counted("state = 'DELIVERED'", 6).await?;
     ensure!(bank.states().await? == "DELIVERED|6");
     Ok(())
 }
@@ -324,6 +325,7 @@ async fn into_a_folder() -> Result<()> {
         }
     };
     try_join(story(1, &ENGLISH), story(2, &RUSSIAN)).await?;
+    bank.counted("state = 'SENT'", 6).await?;
     ensure!(bank.states().await? == "SENT|6");
     Ok(())
 }

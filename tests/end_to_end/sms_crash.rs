@@ -106,7 +106,8 @@ struct Campaign {
 async fn killed(backend: Backend) -> Result<()> {
     let (smsc, folder) = (Smsc::start().await?, folder()?);
     // One at a time, so that one which is not answered keeps the next from being given.
-    let provider = smpp("first", &smsc, folder.path(), "window = 1\n")?;
+    let settings = "window = 1\nresponse_timeout_seconds = 60\n";
+    let provider = smpp("first", &smsc, folder.path(), settings)?;
     let bank = Bank::start(backend, "", &provider).await?;
     smsc.until("bound", |smsc| smsc.binds() == 1).await?;
     let rounds = rounds(8, 50);
@@ -197,7 +198,7 @@ impl Campaign {
         asked.await??;
         match step {
             Step::Committed => bank.counted("state = 'QUEUED' AND claim = 0", 1).await,
-            Step::Claimed => bank.counted("state = 'QUEUED' AND claim = 1", 1).await,
+            Step::Claimed => bank.counted("state = 'QUEUED' AND claim > 0", 1).await,
             Step::UnderWay => bank.counted("state = 'SENDING'", 2).await,
             Step::Answered => {
                 smsc.wait("submit", submits + 1).await?;

@@ -215,6 +215,7 @@ async fn failover(backend: Backend) -> Result<()> {
             _ => Submission::Throttled("slower".to_owned()),
         });
     anna.send_code(&world.client, &open, None).await?;
+    world.carrier().nth_message_to(&phone.number, 4).await;
     world.states_become("QUEUED|1 SENT|7").await?;
     world.carrier().set_script(carried);
     world.pass(15);
@@ -257,7 +258,7 @@ async fn nobody(backend: Backend) -> Result<()> {
     world.carrier().set_script(unreachable);
     anna.send_code(&world.client, &open, None).await?;
     // While its code lives it is tried again, ever more seldom, and each time by both.
-    for tries in 1..=17 {
+    for tries in 1..=14 {
         for _ in 0..1_000 {
             if given_to(&world, &phone).len() >= 2 * tries {
                 break;
@@ -267,7 +268,8 @@ async fn nobody(backend: Backend) -> Result<()> {
         let given = given_to(&world, &phone).len();
         ensure!(given == 2 * tries, "{given} in place of {}", 2 * tries);
         world.states_become("QUEUED|1 SENT|1").await?;
-        world.pass(16);
+        // The longest pause, and what a try may take.
+        world.pass(20);
     }
     world.pass(MINUTE);
     world.states_become("FAILED|1 SENT|1").await?;

@@ -180,8 +180,12 @@ async fn throttled(backend: Backend) -> Result<()> {
             3 => {
                 world.pass(FIRST_WAIT);
                 phone = anna.begin_phone(&world.client, &number(1)).await?;
+                world.carrier().nth_message_to(&number(1), 2).await;
             }
-            6 => phone = anna.begin_phone(&world.client, &number(2)).await?,
+            6 => {
+                phone = anna.begin_phone(&world.client, &number(2)).await?;
+                world.carrier().nth_message_to(&number(2), 1).await;
+            }
             _ => {}
         }
         let wrong = format!("0{round}0{round}00");

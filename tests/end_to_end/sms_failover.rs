@@ -115,7 +115,7 @@ async fn tried(case: &Case) -> Result<()> {
     );
     let folder = folder()?;
     let providers = [
-        first.provider("first", folder.path(), "timeout_seconds = 2\n")?,
+        first.provider("first", folder.path(), "timeout_seconds = 5\n")?,
         second.provider("second", folder.path(), "order = 2\n")?,
     ];
     let bank = Bank::start(Backend::Sqlite, "", &providers.concat()).await?;
@@ -127,7 +127,7 @@ async fn tried(case: &Case) -> Result<()> {
     let askers = bank.askers(&first, &people).await?;
     let before = first.given().len();
     match case.failure {
-        Failure::Down => first.go_down(),
+        Failure::Down => first.go_down().await,
         Failure::Does(manner) => first.set_manner(manner()),
     }
     try_join_all(askers.iter().map(|asker| send_code(&bank.client, asker))).await?;

@@ -3,6 +3,7 @@
 use std::{
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use anyhow::{Context, Result};
@@ -101,8 +102,11 @@ impl HttpCarrier {
     }
 
     /// Refuses connections from now on.
-    pub(crate) fn go_down(&self) {
+    pub(crate) async fn go_down(&self) {
         self.accepting.abort();
+        while TcpStream::connect(("127.0.0.1", self.port)).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Every message so far, whatever was done with it.

@@ -212,6 +212,7 @@ async fn closes(backend: Backend) -> Result<()> {
     // Nobody has had all the time to type a code: nobody is judged.
     world.pass(5 * MINUTE - 1);
     narrow.send(&user).await??;
+    world.states_become("SENT|6").await?;
     world.pass(MINUTE);
     let sent = world.message_states()?;
     for wait in [HOUR, HOUR - 10] {

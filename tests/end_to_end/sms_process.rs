@@ -250,7 +250,7 @@ impl Bank {
         expected: impl RangeBounds<usize> + Debug,
     ) -> Result<()> {
         let mut found = 0;
-        for _ in 0..LOOKS / 5 {
+        for _ in 0..LOOKS {
             found = self.count(sql).await?;
             if expected.contains(&found) {
                 return Ok(());
@@ -375,6 +375,7 @@ where
                     "SERVER_BUSY",
                     "CALLER_BUSY",
                     "SEND_TOO_SOON",
+                    "STORAGE_UNAVAILABLE",
                 ];
                 ensure!(passes.contains(&reason.as_str()), "{status:?}");
                 last = Some(status);

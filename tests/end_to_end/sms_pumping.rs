@@ -16,7 +16,7 @@ use tonic::Status;
 
 use crate::{
     harness::{Suite, rounds},
-    sms_world::{limit_of, number, with_app_and_phone, with_sms},
+    sms_world::{is_busy, limit_of, number, with_app_and_phone, with_sms},
     world::{MINUTE, World, login},
 };
 
@@ -219,10 +219,14 @@ async fn attempts(world: &World, first: u32, count: u32) -> Result<Vec<Option<St
         let made = (4_usize..8).map(|left| format!("{range}{:0left$}", nth % 10_u32.pow(4)));
         let mut valid = made.filter(|it| PhoneNumber::parse(it, &Countries::All).is_ok());
         let number = valid.next().context("no such range")?;
-        outcomes.push(match person.begin_phone(&world.client, &number).await {
-            Ok(_) => None,
-            refused => Some(limit_of(refused)?.0),
-        });
+        let outcome = loop {
+            match person.begin_phone(&world.client, &number).await {
+                Ok(_) => break None,
+                Err(status) if is_busy(&status) => {}
+                refused => break Some(limit_of(refused)?.0),
+            }
+        };
+        outcomes.push(outcome);
     }
     Ok(outcomes)
 }

@@ -113,6 +113,7 @@ async fn at_once(backend: Backend) -> Result<()> {
         }
     }
     ensure!(different.len() == 1, "{different:?}");
+    world.carrier().nth_message_to(&number(1), 1).await;
 
     let (boris, _) = world.phoned(&number(2), ALL).await?;
     let open = boris.open(&world.client, login("tablet")).await?;

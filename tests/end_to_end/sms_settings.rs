@@ -255,6 +255,7 @@ async fn withdrawn(backend: Backend) -> Result<()> {
     anna.send_code(&world.client, &cancelled, Some(&phone))
         .await?;
     world.carrier().nth_message_to(&phone.number, 2).await;
+    world.states_become("QUEUED|1 SENT|1").await?;
     anna.cancel(&world.client, &cancelled.confirmation_id)
         .await?;
     world.states_become("SENT|1 WITHDRAWN|1").await?;
@@ -264,6 +265,7 @@ async fn withdrawn(backend: Backend) -> Result<()> {
     anna.send_code(&world.client, &approved, Some(&phone))
         .await?;
     world.carrier().nth_message_to(&phone.number, 3).await;
+    world.states_become("QUEUED|1 SENT|1 WITHDRAWN|1").await?;
     let proofs = vec![world.right(&app)];
     let id = &approved.confirmation_id;
     ensure!(accepted(&anna.submit(&world.client, id, proofs).await?));

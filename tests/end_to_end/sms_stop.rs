@@ -30,7 +30,9 @@ const MESSAGES: u32 = 10;
 async fn ends(backend: Backend) -> Result<()> {
     let (smsc, folder) = (Smsc::start().await?, folder()?);
     let provider = smpp("first", &smsc, folder.path(), "window = 2\n")?;
-    let mut bank = Bank::start(backend, "", &provider).await?;
+    // After what was refused it is slow.
+    let more = "limits.drain_seconds = 25\n";
+    let mut bank = Bank::start(backend, more, &provider).await?;
     smsc.until("bound", |smsc| smsc.binds() == 1).await?;
     let people = bank.people(&smsc, 0..MESSAGES).await?;
     let askers = bank.askers(&smsc, &people).await?;

@@ -1,6 +1,6 @@
 // A carrier for tests, over the `smpp` package.
 //
-// usage: node server.js '{"port": 0, "system_id": "…", "password": "…"}'
+// usage: node server.js '{"port": 2775, "system_id": "…", "password": "…"}'
 //
 // With "key" and "cert", paths of PEM files, it speaks TLS. It writes what happens to standard
 // output, one JSON object a line, and ends with its standard input. Each line there is a JSON
@@ -38,7 +38,7 @@ const sessions = new Set();
 const pieces = new Map();
 let ids = options.first_id ?? 1000;
 let unanswered = 0;
-let second = { at: 0, count: 0 };
+let second = { from: 0, count: 0 };
 
 const say = (event, more = {}) => process.stdout.write(`${JSON.stringify({ event, ...more })}\n`);
 
@@ -103,8 +103,8 @@ function setUp(session) {
 
 function nextAnswer() {
   if (state.per_second !== undefined) {
-    const now = Math.floor(Date.now() / 1000);
-    if (second.at !== now) second = { at: now, count: 0 };
+    const now = Date.now();
+    if (now - second.from >= 1000) second = { from: now, count: 0 };
     second.count += 1;
     if (second.count > state.per_second) return { how: "status", status: smpp.ESME_RTHROTTLED };
   }
@@ -191,9 +191,7 @@ const tls = options.key
   : {};
 const server = smpp.createServer(tls, setUp);
 server.on("tlsClientError", (error) => say("error", { code: error.code ?? String(error) }));
-server.listen(options.port ?? 0, "127.0.0.1", () => {
-  say("listening", { port: server.address().port });
-});
+server.listen(options.port, "127.0.0.1", () => say("listening"));
 
 const lines = readline.createInterface({ input: process.stdin });
 lines.on("line", (line) => {

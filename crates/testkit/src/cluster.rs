@@ -2,13 +2,14 @@
 
 use std::{
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
+
+use crate::free_port;
 
 /// Where the server's programs are.
 pub const PGBIN: &str = "COUNTERSIGN_TEST_PGBIN";
@@ -148,13 +149,4 @@ impl Drop for Cluster {
         // It may be stopped already, by the test.
         let _ = self.crash();
     }
-}
-
-/// A port that was free a moment ago.
-///
-/// # Errors
-/// When no port can be bound.
-pub fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    Ok(listener.local_addr()?.port())
 }

@@ -1,5 +1,7 @@
 //! Somebody with a PIN and authenticator apps.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, bail};
 use countersign_client::{Client, new_request_id, reason, v1};
 use countersign_primitives::{Clock, ExposeSecret, SecretBytes, SystemClock, Timestamp};
@@ -9,6 +11,19 @@ use tonic::Status;
 /// The present instant of the machine.
 pub fn now() -> Timestamp {
     SystemClock.now()
+}
+
+/// The present instant, once an app's code has some seconds left: what is computed now is taken then,
+/// and so is the code before it.
+pub async fn early_in_step() -> Timestamp {
+    const STEP: i64 = 30_000;
+    const LEFT: i64 = 10_000;
+    let left = STEP - now().as_millis().rem_euclid(STEP);
+    if left < LEFT {
+        let rest = Duration::from_millis(left.unsigned_abs());
+        tokio::time::sleep(rest).await;
+    }
+    now()
 }
 
 /// The reason of an error; empty where it has none.

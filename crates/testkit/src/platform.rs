@@ -28,6 +28,8 @@ pub struct Options {
     pub settings: Settings,
     /// The database's address, where it is not the database's own: by way of a proxy.
     pub url: Option<String>,
+    /// How long the database is waited for.
+    pub patience: Duration,
     /// Where randomness begins. Two platforms over one database need two numbers.
     pub seed: u64,
     /// Where the keys begin. Platforms over one database need the same number.
@@ -55,6 +57,8 @@ impl Default for Options {
         Self {
             settings: cheap(),
             url: None,
+            // Longer than a gateway would: what is slow here is the machine.
+            patience: Duration::from_secs(60),
             seed: 1,
             keys: 1,
             callers: Callers::AtTheirWord,
@@ -131,6 +135,8 @@ impl TestPlatform {
         let storage = Storage::connect(&StorageSettings {
             time: TimeSource::Clock(Arc::new(clock.clone())),
             max_connections: 8,
+            connect_timeout: options.patience,
+            statement_timeout: options.patience,
             ..StorageSettings::new(url)
         })
         .await?;

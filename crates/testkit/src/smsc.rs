@@ -15,6 +15,8 @@ use tokio::{
     task::JoinHandle,
 };
 
+use crate::free_port;
+
 /// The folder in which the packages of `tests/smsc` are installed.
 pub const SMSC: &str = "COUNTERSIGN_TEST_SMSC";
 
@@ -57,16 +59,16 @@ impl Smsc {
     /// When it does not begin to listen.
     pub async fn start_with(more: &Value) -> Result<Self> {
         let events = Events::default();
-        let running = spawn(more, &events)?;
-        let mut smsc = Self {
-            process: tokio::sync::Mutex::new(running),
+        let port = free_port()?;
+        let mut options = more.clone();
+        options["port"] = port.into();
+        let smsc = Self {
+            process: tokio::sync::Mutex::new(spawn(&options, &events)?),
             events,
-            port: 0,
+            port,
         };
         smsc.until("it listens", |smsc| !smsc.all("listening").is_empty())
             .await?;
-        let port = smsc.all("listening")[0]["port"].as_u64();
-        smsc.port = port.context("a port")?.try_into()?;
         Ok(smsc)
     }
 

@@ -50,11 +50,12 @@ impl Carrier {
         Self { smsc, port }
     }
 
-    /// Kills it as a crash would, and starts it again on the same port after a while.
-    pub(crate) async fn crash(&self, down: Duration) {
+    /// Kills it as a crash would, and starts it again on the same port after a while, to do as it is
+    /// told here.
+    pub(crate) async fn crash(&self, down: Duration, what: &Value) {
         self.smsc.kill().await.unwrap();
         tokio::time::sleep(down).await;
-        self.smsc.restart(&json!({})).await.unwrap();
+        self.smsc.restart(what).await.unwrap();
     }
 
     /// Says what it is to do from now on, and waits until it knows.

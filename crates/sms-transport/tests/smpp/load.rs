@@ -69,23 +69,26 @@ fn arrived(carrier: &Carrier) -> BTreeMap<String, u32> {
 async fn a_crash_of_the_carrier_loses_nothing_and_duplicates_no_more_than_was_cut() {
     const MESSAGES: u64 = 300;
     const CRASHES: u32 = 3;
+    const ANSWERED: usize = 24;
+    const WINDOW: usize = 8;
 
     if !is_set_up() {
         return;
     }
     let carrier = Carrier::start().await;
-    // Slow enough that each crash finds some unanswered.
-    let slow = json!({ "answer": "late", "delay_ms": 20 });
-    carrier.tell(slow.clone()).await;
-    let (smpp, _reports) = carrier.open(json!({ "window": 8 })).await;
+    // It answers some and then none, so each crash finds a whole window unanswered.
+    let silent = json!({ "answer": "never", "after": ANSWERED });
+    carrier.tell(silent.clone()).await;
+    let (smpp, _reports) = carrier.open(json!({ "window": WINDOW })).await;
     let smpp = Arc::new(smpp);
     let messages = (0..MESSAGES).map(|id| tokio::spawn(dispatch(Arc::clone(&smpp), id)));
     let sending = tokio::spawn(join_all(messages.collect::<Vec<_>>()));
     for crash in 1..=CRASHES {
-        let before = carrier.all("submit").len();
-        carrier.wait("submit", before + 30).await;
-        carrier.crash(Duration::from_millis(200)).await;
-        carrier.tell(slow.clone()).await;
+        let unanswered = crash as usize * (ANSWERED + WINDOW);
+        carrier.wait("submit", unanswered).await;
+        let ready = json!({});
+        let next = if crash < CRASHES { &silent } else { &ready };
+        carrier.crash(Duration::from_millis(200), next).await;
         carrier.bound(&smpp, crash as usize + 1).await;
     }
     let each: Vec<Counts> = sending
@@ -94,7 +97,6 @@ async fn a_crash_of_the_carrier_loses_nothing_and_duplicates_no_more_than_was_cu
         .into_iter()
         .map(Result::unwrap)
         .collect();
-    carrier.tell(json!({})).await;
     let arrived = arrived(&carrier);
     for (id, counts) in each.iter().enumerate() {
         let times = arrived.get(&text(id as u64)).copied().unwrap_or_default();
@@ -112,8 +114,8 @@ async fn a_crash_of_the_carrier_loses_nothing_and_duplicates_no_more_than_was_cu
     );
     assert_eq!(arrived.len() as u64, MESSAGES);
     assert_eq!(u64::from(counts.accepted), MESSAGES);
-    assert!(counts.cut > 0, "no crash met an unanswered message");
-    assert!(duplicates > 0, "the carrier had none of what was cut");
+    assert_eq!(counts.cut as usize, CRASHES as usize * WINDOW);
+    assert_eq!(duplicates, counts.cut, "the carrier had all that was cut");
 }
 
 #[tokio::test]

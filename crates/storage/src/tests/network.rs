@@ -57,7 +57,7 @@ impl Network {
         });
         let settings = Settings {
             url: db.url().replace(&server, &here).into(),
-            connect_timeout: Duration::from_millis(500),
+            connect_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_millis(500),
             ..db.settings.clone()
         };
