@@ -7,7 +7,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use countersign_testkit::{BIN, Backend, Client, Person, free_port};
+use countersign_testkit::{
+    BIN, Backend, Client, Person, free_port,
+    v1::{SecurityFact, SecurityFactKind},
+};
 use tempfile::TempDir;
 
 use crate::{campaign::Gateways, harness::Suite, observe::wait_for};
@@ -155,6 +158,14 @@ async fn follow() -> Result<()> {
     anna.set_pin(&client).await?;
     boris.set_pin(&client).await?;
     anna.begin_phone(&client, ONE).await?;
+    wait_for("the message to arrive", async || {
+        let events = anna.events(&client).await?;
+        let told = events.iter().flat_map(|event| &event.facts);
+        let mut kinds = told.map(SecurityFact::kind);
+        let arrived = SecurityFactKind::CodeDelivered;
+        Ok(kinds.any(|kind| kind == arrived).then_some(()))
+    })
+    .await?;
     // An operator sees no more of the number than anybody.
     let shown = Command::new(std::env::var_os(BIN).context(BIN)?)
         .args(["admin", "show", &anna.subject, "--data"])

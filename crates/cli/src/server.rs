@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use countersign_gateway::{Gateway, Pages, serve_pages};
+use countersign_gateway::{Gateway, Pages, serve_few, serve_pages};
 use countersign_sms_transport::Providers;
 use tokio::{
     net::TcpListener,
@@ -108,6 +108,9 @@ pub(crate) struct Carried {
     pub(crate) webhooks: Option<TcpListener>,
 }
 
+/// How many connections carriers may have for their reports.
+const MOST_WEBHOOKS: usize = 128;
+
 /// Sends messages, and takes what is reported of them, until `stop`, which says how long what is
 /// under way then may still take.
 async fn send(
@@ -126,7 +129,7 @@ async fn send(
     let reports = match webhooks {
         Some(listener) => {
             let router = countersign_sms_transport::router(&providers);
-            tokio::spawn(async move { axum::serve(listener, router).await })
+            tokio::spawn(serve_few(router, listener, MOST_WEBHOOKS))
         }
         None => tokio::spawn(std::future::pending()),
     };

@@ -52,7 +52,7 @@ pub use health::{Health, HealthState};
 pub use limits::raise_file_limit;
 pub use methods::{METHODS, MethodLimits, MethodRow};
 pub use metrics::{Metrics, MetricsError};
-pub use pages::{Pages, serve_pages};
+pub use pages::{Pages, serve_few, serve_pages};
 pub use services::dev::{Inbox, InboxMessage};
 pub use tls::{
     BundleFound, ChainFound, Life, SpiffeId, SpiffeIdError, Tls, TlsError, TlsExamination,

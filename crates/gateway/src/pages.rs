@@ -25,20 +25,20 @@ use crate::{
 /// How often what was measured is sorted into its buckets, if nobody asks for it.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// How many connections there may be to the pages: a Prometheus or two, and probes. They must not take
-/// the files that callers' connections need.
+/// How many connections there may be to the pages: a Prometheus or two, and probes.
 const MOST_CONNECTIONS: usize = 32;
 
 /// The few connections that there may be.
 struct Few(Connections<TcpIncoming>);
 
-impl Few {
-    fn new(listener: TcpListener) -> Self {
-        Self(Connections::at_most(
-            TcpIncoming::from(listener),
-            MOST_CONNECTIONS,
-        ))
-    }
+/// Serves something beside the gateway, over so many connections at most: they must not take the files
+/// that callers' connections need. The next ones are closed at once, and so is one that does not begin.
+///
+/// # Errors
+/// Those of the listener.
+pub async fn serve_few(router: Router, listener: TcpListener, most: usize) -> std::io::Result<()> {
+    let few = Few(Connections::at_most(TcpIncoming::from(listener), most));
+    axum::serve(few, router).await
 }
 
 impl Listener for Few {
@@ -93,7 +93,7 @@ pub async fn serve_pages(pages: Pages, listener: TcpListener) -> std::io::Result
         .route("/readyz", get(ready))
         .with_state(pages.clone());
     tokio::select! {
-        served = async { axum::serve(Few::new(listener), router).await } => served,
+        served = serve_few(router, listener, MOST_CONNECTIONS) => served,
         () = upkeep => Ok(()),
     }
 }

@@ -10,7 +10,7 @@ mod sending;
 mod state;
 mod verify;
 
-pub use number::{Countries, NumberError, PhoneNumber};
-pub use sending::{SendRules, SendRun};
+pub use number::{Countries, NumberError, PhoneNumber, is_country};
+pub use sending::{LONGEST_CODE_LIFE, SendRules, SendRun};
 pub use state::{Binding, Challenge, TargetId};
 pub use verify::{Rejection, Verdict, verify};

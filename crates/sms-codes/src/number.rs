@@ -53,6 +53,23 @@ impl Countries {
             Self::Only(countries) => countries.contains(country),
         }
     }
+
+    /// Those that both allow.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::All, other) => other,
+            (one, Self::All) => one,
+            (Self::Only(one), Self::Only(other)) => Self::Only(&one & &other),
+        }
+    }
+}
+
+/// Whether numbers can be of a country with this ISO 3166 code.
+pub fn is_country(code: &str) -> bool {
+    let letters = code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase());
+    // The numbers' own list of countries; `001` in it is of no country.
+    letters && code.parse::<phonenumber::country::Id>().is_ok()
 }
 
 impl PhoneNumber {

@@ -6,7 +6,7 @@ use countersign_primitives::Timestamp;
 use minicbor::{CborLen, Decode, Encode};
 
 /// The longest that a code may live (NIST SP 800-63B-4 §3.1.3.2).
-const LONGEST_LIFE: Duration = Duration::from_secs(10 * 60);
+pub const LONGEST_CODE_LIFE: Duration = Duration::from_secs(10 * 60);
 
 /// How long codes live, and how often they are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,13 +33,6 @@ impl Default for SendRules {
             run_ends_after: Duration::from_secs(2 * 60 * 60),
             sends: 4,
         }
-    }
-}
-
-impl SendRules {
-    /// Whether a code may live as long as it is to.
-    pub fn is_life_allowed(&self) -> bool {
-        !self.code_life.is_zero() && self.code_life <= LONGEST_LIFE
     }
 }
 

@@ -26,7 +26,7 @@ use self::{
     request::Blueprint,
 };
 pub(crate) use self::{
-    answer::{as_text, check_pointer},
+    answer::{as_text, check_pointer, is_id},
     client::address,
 };
 use crate::settings::{Checked, HttpSettings, Place, Secrets};

@@ -193,6 +193,10 @@ impl Prepared {
                 (PreparedTransport::Smpp(settings, password), None)
             }
             KindSettings::Http(settings) => {
+                if settings.webhook.is_some() && settings.message_id.is_none() {
+                    let rule = "must be given with a webhook: its reports name messages by that";
+                    return Err(place.key("message_id").wrong(rule));
+                }
                 let place = place.key("webhook");
                 let webhook = settings.webhook.as_ref();
                 let webhook = webhook.map(|webhook| Webhook::signed(webhook, folder, &place));
@@ -308,14 +312,17 @@ impl Carriers for Providers {
             Transport::Folder(folder) => folder.submit(message).await,
             Transport::Inbox(inbox) => {
                 inbox.put(message);
+                let id = message.id.to_string();
                 let report = Report {
                     provider: name.clone(),
-                    about: ReportedMessage::Ours(message.id, None),
+                    about: ReportedMessage::ByCarrier(id.clone()),
                     state: MessageState::Delivered,
                 };
                 // Without room the message stays as sent, which is as true.
                 let _ = self.0.sender.try_send(report);
-                Submission::Accepted { carrier_id: None }
+                Submission::Accepted {
+                    carrier_id: Some(id),
+                }
             }
         };
         provider.counts.submitted(&outcome);

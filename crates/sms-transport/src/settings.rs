@@ -13,6 +13,7 @@ mod webhook;
 
 use std::{collections::BTreeMap, fmt};
 
+use countersign_sms_codes::{Countries, is_country};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::{Map, Value};
 
@@ -102,6 +103,15 @@ impl ProvidersSettings {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.named.is_empty()
+    }
+
+    /// The countries whose numbers somebody takes.
+    pub fn countries(&self) -> Countries {
+        let all = || self.named.values().map(|settings| &settings.countries);
+        if all().any(Vec::is_empty) {
+            return Countries::All;
+        }
+        Countries::Only(all().flatten().cloned().collect())
     }
 
     /// What there is, by their names.
@@ -218,13 +228,6 @@ fn read_smpp(mut table: Map<String, Value>) -> Result<SmppTable, String> {
         SecretSource::deserialize(password).map_err(|error| format!("password: {error}"))?;
     let settings = read(table)?;
     Ok(SmppTable { password, settings })
-}
-
-/// Whether numbers can be of a country with this code.
-fn is_country(code: &str) -> bool {
-    let letters = code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase());
-    // The numbers' own list of countries; `001` in it is of no country.
-    letters && code.parse::<phonenumber::country::Id>().is_ok()
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ use self::{
 };
 use crate::{
     Providers, counts,
-    http::{address, as_text, check_pointer, header_name},
+    http::{address, as_text, check_pointer, header_name, is_id},
     settings::{Checked, Format, Place, WebhookSettings},
 };
 
@@ -256,15 +256,18 @@ impl Webhook {
         let body = match self.format {
             Format::Json => serde_json::from_slice(body).ok()?,
             Format::Form => {
-                let fields = form_urlencoded::parse(body);
-                let fields: Map<String, Value> = fields
-                    .map(|(key, value)| (key.into_owned(), Value::from(value)))
-                    .collect();
+                let mut fields = Map::new();
+                for (key, value) in form_urlencoded::parse(body) {
+                    // Of a field that comes twice, one may be signed and the other one read.
+                    if fields.insert(key.into_owned(), value.into()).is_some() {
+                        return None;
+                    }
+                }
                 Value::Object(fields)
             }
         };
         let text = |pointer: &str| body.pointer(pointer).and_then(as_text);
-        let name = text(&self.message_id).filter(|name| !name.is_empty());
+        let name = text(&self.message_id).filter(|name| is_id(name));
         name.zip(text(&self.state))
     }
 }

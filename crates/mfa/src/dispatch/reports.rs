@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use countersign_primitives::{MessageId, SubjectId};
 use metrics::counter;
-use tokio::{sync::Semaphore, time::sleep};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::sleep,
+};
 use tracing::{debug, warn};
 
 use super::{Dispatcher, LATE, chain};
@@ -17,21 +20,24 @@ use crate::{
 /// A report may come before the answer to the submission was noted: it is looked for again.
 const LOOKS: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// How many reports are at work.
+/// How many reports are at work, and how many wait for their messages besides: somebody else's
+/// messages, over the same account, must not keep ours from being noted.
 const AT_ONCE: usize = 32;
+const WAITING: usize = 4_096;
 
 impl Dispatcher {
     /// Takes reports as they come.
     pub(super) async fn listen(self: Arc<Self>) {
+        let waiting = Arc::new(Semaphore::new(WAITING));
         let places = Arc::new(Semaphore::new(AT_ONCE));
         loop {
             let report = self.carriers.report().await;
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            let Ok(place) = Arc::clone(&waiting).acquire_owned().await else {
                 return;
             };
-            let dispatcher = Arc::clone(&self);
+            let (dispatcher, places) = (Arc::clone(&self), Arc::clone(&places));
             tokio::spawn(async move {
-                if let Err(error) = dispatcher.take(&report).await {
+                if let Err(error) = dispatcher.take(&report, &places).await {
                     warn!(
                         sms.provider = %report.provider,
                         error = %chain(&error),
@@ -43,8 +49,8 @@ impl Dispatcher {
         }
     }
 
-    async fn take(&self, report: &Report) -> Result<(), Error> {
-        let Some(message) = self.find(report).await? else {
+    async fn take(&self, report: &Report, places: &Semaphore) -> Result<(), Error> {
+        let Some((message, _place)) = self.find(report, places).await? else {
             counter!("countersign_sms_reports_unknown_total").increment(1);
             debug!(sms.provider = %report.provider, "a report is about no message of ours");
             return Ok(());
@@ -69,14 +75,20 @@ impl Dispatcher {
         self.note(&message.subject, note).await
     }
 
-    /// The message of a report, which may be noted a moment later.
-    async fn find(&self, report: &Report) -> Result<Option<StoredMessage>, Error> {
+    /// The message of a report, which may be noted a moment later, and the place at which it was found.
+    async fn find<'a>(
+        &self,
+        report: &Report,
+        places: &'a Semaphore,
+    ) -> Result<Option<(StoredMessage, Option<SemaphorePermit<'a>>)>, Error> {
         let mut pause = FIRST_PAUSE;
         for look in 0..LOOKS {
             if look > 0 {
                 sleep(pause).await;
                 pause *= 2;
             }
+            // Nobody closes it.
+            let place = places.acquire().await.ok();
             let found = match &report.about {
                 ReportedMessage::ByCarrier(id) => {
                     self.outbox.sent_as(report.provider.as_str(), id).await?
@@ -86,8 +98,8 @@ impl Dispatcher {
                     None => None,
                 },
             };
-            if found.is_some() {
-                return Ok(found);
+            if let Some(found) = found {
+                return Ok(Some((found, place)));
             }
         }
         Ok(None)

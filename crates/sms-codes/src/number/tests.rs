@@ -102,3 +102,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_country_is_one_that_numbers_can_be_of() {
+    for country in ["RU", "KZ", "GB"] {
+        assert!(is_country(country), "{country}");
+    }
+    for other in ["UK", "XX", "ru", "RUS", "001", ""] {
+        assert!(!is_country(other), "{other}");
+    }
+}
+
+#[test]
+fn of_two_lists_of_countries_those_in_both_count() {
+    let only = |all: &[&str]| Countries::Only(all.iter().copied().map(str::to_owned).collect());
+    let (one, other) = (only(&["RU", "KZ"]), only(&["KZ", "DE"]));
+    assert_eq!(one.clone().and(other), only(&["KZ"]));
+    assert_eq!(one.clone().and(Countries::All), one);
+    assert_eq!(Countries::All.and(one.clone()), one);
+    assert_eq!(one.and(only(&["DE"])), only(&[]));
+}

@@ -64,17 +64,6 @@ fn two_hours_without_a_message_end_the_doubling() {
     assert_eq!(run.next_at(&rules, later), later.plus(rules.first_wait));
 }
 
-#[test]
-fn a_code_lives_ten_minutes_at_most() {
-    let with = |seconds| SendRules {
-        code_life: Duration::from_secs(seconds),
-        ..SendRules::default()
-    };
-    assert!(with(600).is_life_allowed());
-    assert!(!with(601).is_life_allowed());
-    assert!(!with(0).is_life_allowed());
-}
-
 proptest! {
     #[test]
     fn no_message_follows_another_sooner_than_the_first_wait(pauses in vec(0_u64..5_000, 1..60)) {

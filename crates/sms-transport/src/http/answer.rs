@@ -102,7 +102,7 @@ impl Meaning {
             return Submission::Accepted { carrier_id: None };
         };
         match answer.at(pointer).and_then(as_text) {
-            Some(id) if (1..=LONGEST_ID).contains(&id.len()) => Submission::Accepted {
+            Some(id) if is_id(&id) => Submission::Accepted {
                 carrier_id: Some(id),
             },
             // Something answered that is not the API as it is configured: whether it has passed
@@ -142,6 +142,11 @@ fn meets(answer: &Answer, wanted: &Condition) -> bool {
         })
     });
     status && value
+}
+
+/// Whether a text can be a provider's name for a message: it is kept, and compared.
+pub(crate) fn is_id(text: &str) -> bool {
+    (1..=LONGEST_ID).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// A text, a number or a truth as text: some providers write numbers as texts, some do not.

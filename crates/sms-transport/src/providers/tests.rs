@@ -82,11 +82,13 @@ async fn the_inbox_has_a_message_and_reports_that_it_arrived() {
     let route = providers.route(&message(1).number, message(1).id);
     assert_eq!(names(&route), [INBOX]);
     let outcome = providers.submit(&route[0], &message(1)).await;
-    assert_eq!(outcome, Submission::Accepted { carrier_id: None });
+    let id = message(1).id.to_string();
+    let carrier_id = Some(id.clone());
+    assert_eq!(outcome, Submission::Accepted { carrier_id });
     assert_eq!(inbox.list(None).len(), 1);
     let expected = Report {
         provider: route[0].clone(),
-        about: ReportedMessage::Ours(message(1).id, None),
+        about: ReportedMessage::ByCarrier(id),
         state: MessageState::Delivered,
     };
     assert_eq!(providers.report().await, expected);

@@ -66,6 +66,7 @@ const HTTP: &str = "
     url = 'https://sms.example.com/v1/send'
     json = '{\"to\": \"{number}\", \"text\": \"{text}\", \"ttl\": {validity_seconds}}'
     secrets = { token = { file = 'token' } }
+    message_id = '/id'
 ";
 const WEBHOOK: &str = "
     [alpha.webhook]
@@ -96,7 +97,6 @@ fn each_kind_of_provider_can_be_opened() {
         method = 'PUT'
         headers = { Authorization = 'Bearer {secret:token}', 'X-Id' = '{id}' }
         query = { v = '2' }
-        message_id = '/messages/0/id'
         error_code = '/code'
         idempotency_header = 'Idempotency-Key'
         refused = [{ status = 402 }]
@@ -482,6 +482,10 @@ fn a_webhook_that_cannot_work_is_refused() {
         wrong(&format!("{HTTP}{neither}")).unwrap(),
         "sms.providers.alpha.webhook needs the states that mean delivered, or failed"
     );
+    let nameless = HTTP.replace("message_id = '/id'", "");
+    let found = wrong(&format!("{nameless}{WEBHOOK}")).unwrap();
+    let expected = "sms.providers.alpha.message_id must be given with a webhook";
+    assert!(found.starts_with(expected), "{found}");
 }
 
 #[test]

@@ -45,6 +45,7 @@ fn served() -> Served {
         kind = 'http'
         url = 'https://sms.example.com/send'
         query = {{ to = '{{number}}', text = '{{text}}' }}
+        message_id = '/id'
         [signed.webhook]
         secret = {{ file = 'token' }}
         message_id = '/message/id'
@@ -210,6 +211,7 @@ async fn what_does_not_say_what_it_should_is_malformed() {
         "{\"message\":{\"status\":\"DELIVRD\"}}",
         "{\"message\":{\"id\":\"\",\"status\":\"DELIVRD\"}}",
         "{\"message\":{\"id\":{},\"status\":\"DELIVRD\"}}",
+        "{\"message\":{\"id\":\"m\\u0000\",\"status\":\"DELIVRD\"}}",
     ] {
         assert_eq!(served.signed(NOW, body).await, 400, "{body}");
     }
@@ -262,10 +264,10 @@ async fn only_providers_with_a_webhook_have_one() {
 #[tokio::test]
 async fn a_report_that_is_too_long_is_not_read() {
     let served = served();
-    let long = format!("{} ", status(&"x".repeat(MAX_BODY - 50), "DELIVRD"));
-    assert!(long.len() <= MAX_BODY);
+    let long = format!("{:MAX_BODY$}", status("7", "DELIVRD"));
+    assert_eq!(long.len(), MAX_BODY);
     assert_eq!(served.signed(NOW, &long).await, 204);
-    let longer = format!("{long}{}", " ".repeat(MAX_BODY + 1 - long.len()));
+    let longer = format!("{long} ");
     assert_eq!(served.signed(NOW, &longer).await, 413);
     // The length that is announced is not what is gone by.
     let headers = [(CONTENT_LENGTH.as_str(), "5".to_owned())];
@@ -349,6 +351,15 @@ async fn smscs_reports_are_taken() {
         served.reported("smsc", id, state).await;
         assert_eq!(post(id, status, TOKEN).await, 409);
         assert_eq!(post(id, status, "guess").await, 403);
+    }
+    // Of a field that comes twice, the signed one is not the one that is read.
+    let sha1 = HEXLOWER.encode(&Sha1::digest(format!("7:79123456789:1:{TOKEN}")));
+    let signed = format!("id=7&phone=79123456789&status=1&sha1={sha1}");
+    for other in ["id=8", "status=20"] {
+        for body in [format!("{signed}&{other}"), format!("{other}&{signed}")] {
+            let answer = served.post("/sms/smsc", &[], body).await;
+            assert!(matches!(answer, 400 | 403), "{answer}");
+        }
     }
     served.nothing_reported().await;
 }
