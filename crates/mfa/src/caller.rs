@@ -5,6 +5,8 @@ use std::fmt;
 use countersign_primitives::{MAX_CALLER_BYTES, is_caller_name};
 use thiserror::Error;
 
+const DISPATCHER: &str = "(dispatcher)";
+
 /// An internal service that speaks to us.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Caller(String);
@@ -35,7 +37,12 @@ impl Caller {
 
     /// What sends messages and hears of them: a name that no caller can have.
     pub fn dispatcher() -> Self {
-        Self("(dispatcher)".to_owned())
+        Self(DISPATCHER.to_owned())
+    }
+
+    /// Whether it is what sends messages.
+    pub(crate) fn is_dispatcher(&self) -> bool {
+        self.0 == DISPATCHER
     }
 
     /// The operator on the server's own machine: a name that no caller can have.

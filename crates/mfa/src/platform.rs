@@ -157,8 +157,15 @@ impl Platform {
         call: &Call,
         use_case: &U,
     ) -> Result<U::Answer, Error> {
-        let _turn = self.queue.turn(&call.subject).await?;
-        let mut place = self.room.enter()?;
+        // What a carrier has done is noted also while others are refused: a message that is not known
+        // to be sent is sent again.
+        let (_turn, mut place) = if call.caller.is_dispatcher() {
+            let turn = self.queue.turn_of_note(&call.subject).await?;
+            (turn, self.room.let_in())
+        } else {
+            let turn = self.queue.turn(&call.subject).await?;
+            (turn, self.room.enter()?)
+        };
         let mut rng = self.generator()?;
         let request = call.request.unwrap_or_else(|| RequestId::random(&mut rng));
         let key = LoadKey {

@@ -43,10 +43,19 @@ pub(crate) struct Turn {
 impl SubjectQueue {
     /// Waits for the turn of a request.
     pub(crate) async fn turn(&self, subject: &SubjectId) -> Result<Turn, Error> {
+        self.turn_behind(subject, MOST_WAITING).await
+    }
+
+    /// Waits for the turn of what has happened already, and has to be noted however many wait.
+    pub(crate) async fn turn_of_note(&self, subject: &SubjectId) -> Result<Turn, Error> {
+        self.turn_behind(subject, usize::MAX).await
+    }
+
+    async fn turn_behind(&self, subject: &SubjectId, most: usize) -> Result<Turn, Error> {
         let door = {
             let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
             let line = lines.entry(subject.clone()).or_default();
-            if line.length >= MOST_WAITING {
+            if line.length >= most {
                 return Err(Error::SubjectBusy);
             }
             line.length += 1;
@@ -94,7 +103,10 @@ mod tests {
         }
         let refused = queue.turn(&subject).await;
         assert!(matches!(refused, Err(Error::SubjectBusy)));
+        let mut note = Box::pin(queue.turn_of_note(&subject));
+        assert!(futures::poll!(&mut note).is_pending());
 
+        drop(note);
         drop(waiting);
         drop(first);
         assert!(queue.lines.lock().unwrap().is_empty());
