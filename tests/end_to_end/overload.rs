@@ -45,7 +45,7 @@ async fn full_room() -> Result<()> {
     let options = Options {
         settings,
         url: Some(database.url_via(proxy.address())?),
-        patience: Duration::from_secs(20),
+        patience: Duration::from_secs(8),
         ..Options::default()
     };
     let platform = TestPlatform::start(&database, &TestClock::default(), options).await?;

@@ -197,6 +197,7 @@ async fn enrolments(backend: Backend) -> Result<()> {
     Ok(())
 }
 
+/// Confirmations and enrolments are judged apart, and closed apart.
 async fn closes(backend: Backend) -> Result<()> {
     let world = World::with(backend, unlimited()).await?;
     let user = with_app_and_phone(&world, &number(1), ALL).await?;
@@ -205,15 +206,30 @@ async fn closes(backend: Backend) -> Result<()> {
         it.conversion.latest = 10;
     };
     let narrow = Narrow::over(&world, 10, change).await?;
-    for n in 100..103 {
+    let begin = async |n: u32| {
         let somebody = world.somebody().await?;
-        somebody.begin_phone(&narrow.client, &number(n)).await?;
+        let begun = somebody.begin_phone(&narrow.client, &number(n)).await;
+        anyhow::Ok((somebody, begun))
+    };
+    for n in 100..103 {
+        begin(n).await?.1?;
     }
     // Nobody has had all the time to type a code: nobody is judged.
     world.pass(5 * MINUTE - 1);
-    narrow.send(&user).await??;
-    world.states_become("SENT|6").await?;
+    begin(103).await?.1?;
+    world.carrier().nth_message_to(&number(103), 1).await;
     world.pass(MINUTE);
+    let (somebody, refused) = begin(104).await?;
+    let (limit, told, others) = limit_of(refused)?;
+    ensure!(limit == "sms:prefix-closed", "{limit}");
+    ensure!(told == HOUR && others.is_empty(), "{told} {others:?}");
+    paused_once(&world, &somebody).await?;
+    // Who has confirmed a number of that prefix is sent codes.
+    for _ in 0..3 {
+        narrow.send(&user).await??;
+        world.pass(2 * MINUTE);
+    }
+    world.pass(3 * MINUTE);
     let sent = world.message_states()?;
     for wait in [HOUR, HOUR - 10] {
         let (limit, told, others) = limit_of(narrow.send(&user).await?)?;
@@ -222,9 +238,14 @@ async fn closes(backend: Backend) -> Result<()> {
         world.pass(10);
     }
     ensure!(world.message_states()? == sent, "something was queued");
-    let facts = world.facts(&user.0)?;
+    paused_once(&world, &user.0).await
+}
+
+/// Somebody is told once that no codes are sent for a while.
+async fn paused_once(world: &World, person: &Person) -> Result<()> {
+    let facts = world.facts(person)?;
     ensure!(facts.matches("PREFIX_CLOSED").count() == 1, "{facts}");
-    let events = user.0.events(&world.client).await?;
+    let events = person.events(&world.client).await?;
     let paused = v1::SecurityFactKind::SendingPaused;
     let told = events.iter().flat_map(|event| &event.facts);
     ensure!(told.filter(|fact| fact.kind() == paused).count() == 1);

@@ -9,14 +9,13 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use countersign_testkit::{
     Backend, Countries, MoneyRules, Options, Person, Phone, PhoneNumber, Prices, Rates, SpendRules,
-    Timestamp, accepted as carried, reason_of, v1::Purpose,
+    Timestamp, accepted as carried, v1::Purpose,
 };
 use futures::{StreamExt, stream};
-use tonic::Status;
 
 use crate::{
     harness::{Suite, rounds},
-    sms_world::{is_busy, limit_of, number, with_app_and_phone, with_sms},
+    sms_world::{is_busy, limit_of, number, with_sms},
     world::{MINUTE, World, login},
 };
 
@@ -33,6 +32,8 @@ const ROUND: u64 = 20 * MINUTE;
 /// How many people confirm a login in each, and how many there are.
 const CONFIRM: usize = 6;
 const HONEST: usize = 36;
+/// In which of the rounds somebody confirms whose prefix is attacked.
+const VICTIM_EVERY: u32 = 5;
 /// Requests of the attacker in each round.
 const REQUESTS: u32 = 100;
 /// And of each of its accounts, none of which is used twice: no more enrolments may be unfinished.
@@ -110,10 +111,11 @@ async fn pump(backend: Backend) -> Result<()> {
     for n in 0..HONEST {
         let phone = number(u32::try_from(n)?);
         honest.push(world.phoned(&phone, &[Purpose::Login]).await?);
-        world.pass(2 * MINUTE);
+        // So many that their prefix has room for.
+        world.pass(5 * MINUTE);
     }
     // Somebody whose operator's numbers the attacker buys too.
-    let victim = with_app_and_phone(&world, "+79031234567", &[Purpose::Login]).await?;
+    let victim = world.phoned("+79031234567", &[Purpose::Login]).await?;
     world.pass(25 * 60 * MINUTE);
     let paid = Arc::new(Mutex::new(Vec::new()));
     let began = Arc::new(Mutex::new(world.now()));
@@ -126,6 +128,7 @@ async fn pump(backend: Backend) -> Result<()> {
     });
 
     let (mut asked, mut served, mut requests) = (0, 0, 0);
+    let (mut victim_asked, mut victim_served) = (0, 0);
     let mut refusals: BTreeMap<String, u32> = BTreeMap::new();
     let mut sent = world.carrier().messages().len();
     let short = match backend {
@@ -140,6 +143,12 @@ async fn pump(backend: Backend) -> Result<()> {
             asked += 1;
             let is_served = confirms(&world, person, phone).await?;
             served += usize::from(is_served);
+            sent += usize::from(is_served);
+        }
+        if round.is_multiple_of(VICTIM_EVERY) {
+            let is_served = confirms(&world, &victim.0, &victim.1).await?;
+            victim_asked += 1;
+            victim_served += usize::from(is_served);
             sent += usize::from(is_served);
         }
         let accounts = stream::iter(0..REQUESTS / EACH);
@@ -185,7 +194,8 @@ async fn pump(backend: Backend) -> Result<()> {
     let (pumped, cost) = wasted.fold((0, 0), |(n, cost), one| (n + 1, cost + one.cost));
     println!(
         "{}: of {requests} requests to pump {pumped} messages were sent, for {} in the currency of \
-         the prices; of {asked} honest logins {served} were confirmed; refused: {refusals:?}",
+         the prices; of {asked} honest logins {served} were confirmed, and of {victim_asked} by a \
+         number like the attacker's {victim_served}; refused: {refusals:?}",
         backend.name(),
         cost / 1_000_000,
     );
@@ -193,8 +203,14 @@ async fn pump(backend: Backend) -> Result<()> {
         served * 100 >= asked * 99,
         "{served} of {asked} were served"
     );
+    ensure!(
+        victim_served * 100 >= victim_asked * 99,
+        "{victim_served} of {victim_asked} were served"
+    );
     ensure!(refusals.contains_key("sms:prefix-closed"), "{refusals:?}");
-    closed_to(&world, &victim).await
+    let sql = "SELECT count(*) FROM event WHERE facts LIKE '%PREFIX_CLOSED%'";
+    ensure!(world.database.query(sql)? != "0", "nothing tells of it");
+    Ok(())
 }
 
 /// Somebody logs in by a code. Whether they could.
@@ -265,37 +281,5 @@ fn within_budgets(paid: &[Paid]) -> Result<()> {
     ensure!(part <= money.enrolments_per_day, "{part} for enrolments");
     let prefixes: BTreeSet<String> = paid.iter().map(|it| it.number.prefix()).collect();
     ensure!(prefixes.len() > 8, "the attack came from {prefixes:?}");
-    Ok(())
-}
-
-/// Whose prefix is attacked is offered the app, and events tell of it.
-async fn closed_to(
-    world: &World,
-    (person, app, _): &(Person, countersign_testkit::App, Phone),
-) -> Result<()> {
-    let mut limit = String::new();
-    for n in 0..200 {
-        attempts(world, 13 + n * 16, 1).await?;
-        let open = person.open(&world.client, login("tablet")).await?;
-        let answer = person.send_code(&world.client, &open, None).await;
-        person.cancel(&world.client, &open.confirmation_id).await?;
-        let is_refused = |status: &Status| reason_of(status) != "SEND_TOO_SOON";
-        if answer.as_ref().is_err_and(is_refused) {
-            let (refused, _, others) = limit_of(answer)?;
-            ensure!(others.len() == 1, "{others:?}");
-            limit = refused;
-        }
-        if limit == "sms:prefix-closed" {
-            break;
-        }
-        world.pass(6 * MINUTE);
-    }
-    ensure!(limit == "sms:prefix-closed", "{limit}");
-    let open = person.open(&world.client, login("tablet")).await?;
-    let proofs = vec![world.right(app)];
-    let answer = person.submit(&world.client, &open.confirmation_id, proofs);
-    ensure!(crate::world::accepted(&answer.await?), "the app did not do");
-    let sql = "SELECT count(*) FROM event WHERE facts LIKE '%PREFIX_CLOSED%'";
-    ensure!(world.database.query(sql)? != "0", "nothing tells of it");
     Ok(())
 }

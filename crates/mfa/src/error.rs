@@ -67,8 +67,10 @@ pub enum Error {
     /// No other identifier would be left, and that was not confirmed.
     #[error("this is the last identifier: `confirm_last` must be set to disable it")]
     LastIdentifier,
-    /// No codes are sent by SMS here.
-    #[error("no codes are sent by SMS: the server has no provider for it")]
+    /// No codes are sent by SMS here, or none to the country of the number.
+    #[error(
+        "no codes are sent by SMS: the server has no provider for it, or none for this country"
+    )]
     SmsUnavailable,
     /// The subject has an identifier with this number.
     #[error("the number is enrolled already")]

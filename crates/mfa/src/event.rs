@@ -218,12 +218,9 @@ pub(crate) enum Fact {
         #[serde(default)]
         reason: Option<String>,
     },
-    /// Too few codes that were sent to numbers with these first digits were typed: none is sent to
+    /// Too few codes that were sent to numbers which begin like the subject's were typed: none is sent to
     /// them for a while.
     PrefixClosed {
-        /// The first digits of numbers.
-        #[serde(default)]
-        prefix: String,
         /// Until when, in epoch milliseconds.
         #[serde(with = "millis")]
         until: Timestamp,

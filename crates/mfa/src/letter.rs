@@ -6,6 +6,7 @@ use countersign_primitives::{Digest, SubjectId};
 use countersign_security_identifiers::Purpose;
 use countersign_sms_codes::{Binding, Challenge, PhoneNumber, TargetId};
 use countersign_sms_text::{Locale, Template, Text, Texts};
+use countersign_spend_guard::RowKey;
 use minicbor::{CborLen, Decode, Encode};
 
 /// A message as it waits to be sent: to be sealed. Its word is hidden from `Debug`.
@@ -33,6 +34,16 @@ pub(crate) struct Letter {
 }
 
 impl Letter {
+    /// Whether it is for an enrolment.
+    pub(crate) const fn is_enrolment(&self) -> bool {
+        self.purpose.is_none()
+    }
+
+    /// The name of the messages that it is judged with: those to its prefix that are for the same.
+    pub(crate) fn sort(&self) -> String {
+        RowKey::judging(&self.number.prefix(), self.is_enrolment()).scope
+    }
+
     /// Its text, with the code in it.
     pub(crate) fn render(&self, texts: &Texts, subject: &SubjectId) -> Text {
         let binding = binding(

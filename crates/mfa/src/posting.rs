@@ -121,11 +121,11 @@ impl<T> Sending<T> {
     }
 }
 
-/// What messages to numbers of one prefix have in common in their rows: a MAC of it, in hexadecimal
-/// digits. With the last four digits, which are shown, the prefix itself would leave little of a number
-/// to guess.
-pub(crate) fn prefix_index(keyring: &Keyring, prefix: &str) -> String {
-    let mac = keyring.mac(KeyUse::NumberIndex, format!("prefix/{prefix}").as_bytes());
+/// What stands in their rows for the sort of messages that are judged together, those to one prefix for
+/// confirmations or for enrolments: a MAC of its name, in hexadecimal digits. With the last four digits,
+/// which are shown, the prefix itself would leave little of a number to guess.
+pub(crate) fn sort_index(keyring: &Keyring, sort: &str) -> String {
+    let mac = keyring.mac(KeyUse::NumberIndex, sort.as_bytes());
     mac[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -145,6 +145,9 @@ impl Context<'_> {
     }
 
     /// The rows that queueing a message to a number takes.
+    ///
+    /// # Errors
+    /// [`Error::SmsUnavailable`] where none is sent to its country any more.
     pub(crate) fn rows_to_post(
         &self,
         number: &PhoneNumber,
@@ -152,15 +155,19 @@ impl Context<'_> {
         now: Timestamp,
     ) -> Result<SharedKey, Error> {
         let sms = self.sms()?;
-        let indexes = self.number_indexes(number);
         let (prefix, country) = (number.prefix(), number.country());
+        if !sms.countries.allow(&country) {
+            return Err(Error::SmsUnavailable);
+        }
+        let indexes = self.number_indexes(number);
         let send = self.send(&indexes, &prefix, &country, 0, is_enrolment);
         let life = sms.rules.code_life;
+        let conversion = sms.spend.conversion_key(&prefix, is_enrolment, life, now);
         Ok(SharedKey {
             spend: sms.spend.keys(&send),
             conversion: Some(ConversionKey {
-                prefix: prefix_index(self.keyring, &prefix),
-                ..sms.spend.conversion_key(&prefix, life, now)
+                prefix: sort_index(self.keyring, &conversion.prefix),
+                ..conversion
             }),
             number: if is_enrolment { indexes } else { Vec::new() },
         })
@@ -205,7 +212,7 @@ impl Context<'_> {
         let cost = sms.prices.cost(&letter.number, text.parts);
         let indexes = self.number_indexes(&letter.number);
         let (prefix, country) = (letter.number.prefix(), letter.number.country());
-        let is_enrolment = letter.purpose.is_none();
+        let is_enrolment = letter.is_enrolment();
         let send = self.send(&indexes, &prefix, &country, cost, is_enrolment);
         let rows = shared.rows();
         let ruling = sms.spend.decide(
@@ -230,8 +237,7 @@ impl Context<'_> {
                     others: others(),
                 };
                 let registry = snapshot.registry.clone();
-                let set =
-                    ChangeSet::new(registry, vec![Fact::PrefixClosed { prefix, until }], answer);
+                let set = ChangeSet::new(registry, vec![Fact::PrefixClosed { until }], answer);
                 ControlFlow::Break(Decision::from(set.closing(row)))
             }
             Ruling::Reserved(spend) => ControlFlow::Continue(SmsPlan {

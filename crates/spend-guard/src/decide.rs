@@ -8,7 +8,7 @@ use crate::{
     Conversion, ConversionKey, ConversionRules, Limit, MoneyRules, Refusal, RowKey, SpendRow,
     SpendRules, Window,
     budget::{Answer, Budget},
-    row::{number_scope, prefix_scope, subject_scope},
+    row::{number_scope, prefix_enrolments_scope, prefix_scope, subject_scope},
 };
 
 /// A message that somebody wants sent.
@@ -37,7 +37,7 @@ pub enum Ruling {
     Reserved(Vec<SpendRow>),
     /// It may not, and nothing is written.
     Refused(Refusal),
-    /// It may not, and its prefix is closed from now on.
+    /// It may not, and its prefix is closed from now on, for what the message is for.
     PrefixCloses {
         /// The prefix's row as it is then.
         row: SpendRow,
@@ -61,10 +61,12 @@ impl SpendRules {
         keys
     }
 
-    /// Which messages say how the prefix converts, where a code lives so long.
+    /// Which messages say how the prefix converts, where a code lives so long: of enrolments only
+    /// others, or else whoever begins some for nothing would close it to those who confirm.
     pub fn conversion_key(
         &self,
         prefix: &str,
+        is_enrolment: bool,
         code_life: Duration,
         now: Timestamp,
     ) -> ConversionKey {
@@ -72,9 +74,10 @@ impl SpendRules {
             let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
             Timestamp::from_millis(now.as_millis().saturating_sub(millis))
         };
+        let row = RowKey::judging(prefix, is_enrolment);
         ConversionKey {
-            prefix: prefix.to_owned(),
-            row: RowKey::prefix(prefix),
+            prefix: row.scope.clone(),
+            row,
             since: before(self.conversion.window.saturating_add(code_life)),
             until: before(code_life),
             most: self.conversion.latest,
@@ -96,18 +99,18 @@ impl SpendRules {
         now: Timestamp,
         pick: u64,
     ) -> Ruling {
-        let prefix = prefix_scope(send.prefix);
-        let row = rows.iter().find(|row| row.key.scope == prefix);
+        let key = RowKey::judging(send.prefix, send.is_enrolment);
+        let row = rows.iter().find(|row| row.key == key);
         let closed_until = row.and_then(|row| row.closed_until);
         let closed_until = closed_until.filter(|until| now < *until);
         if closed_until.is_none() && self.conversion.is_too_low(conversion) {
-            return self.close(send.prefix, row, now);
+            return self.close(key, row, now);
         }
         let mut refusal = closed_until.map(|retry_at| Refusal {
             limit: Limit::PrefixClosed,
             retry_at,
         });
-        let mut spent = Vec::with_capacity(7);
+        let mut spent = Vec::with_capacity(8);
         let mut is_complete = true;
         let mut pick = pick;
         for budget in self.budgets(send) {
@@ -134,10 +137,10 @@ impl SpendRules {
         Ruling::Reserved(spent)
     }
 
-    fn close(&self, prefix: &str, row: Option<&SpendRow>, now: Timestamp) -> Ruling {
+    fn close(&self, key: RowKey, row: Option<&SpendRow>, now: Timestamp) -> Ruling {
         let retry_at = now.plus(self.conversion.closed_for);
         let row = SpendRow {
-            key: RowKey::prefix(prefix),
+            key,
             window: row.map_or_else(Window::default, |row| row.window.clone()),
             closed_until: Some(retry_at),
         };
@@ -154,7 +157,7 @@ impl SpendRules {
         let money = |amount: fn(&MoneyRules) -> u64| {
             self.money.map(|money| (amount(&money), money.dearest))
         };
-        let mut budgets = Vec::with_capacity(7);
+        let mut budgets = Vec::with_capacity(8);
         budgets.extend([
             Budget::single(
                 subject_scope(send.subject),
@@ -192,6 +195,12 @@ impl SpendRules {
             ),
         ]);
         if send.is_enrolment {
+            budgets.push(Budget::single(
+                prefix_enrolments_scope(send.prefix),
+                self.prefix.half(),
+                Limit::PrefixHour,
+                Limit::PrefixDay,
+            ));
             budgets.push(
                 Budget::slotted(
                     "enrolments".to_owned(),

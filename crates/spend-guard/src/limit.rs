@@ -13,11 +13,12 @@ pub enum Limit {
     NumberHour,
     /// Messages to one number in a day, whoever uses it.
     NumberDay,
-    /// The prefix is closed: hardly a code sent to it was accepted.
+    /// The prefix is closed, for confirmations or for enrolments: hardly a code sent to it for these was
+    /// accepted.
     PrefixClosed,
-    /// Messages to one prefix in an hour.
+    /// Messages to one prefix in an hour; enrolments may use up half.
     PrefixHour,
-    /// Messages to one prefix in a day.
+    /// Messages to one prefix in a day; enrolments may use up half.
     PrefixDay,
     /// Messages to one country in an hour.
     CountryHour,

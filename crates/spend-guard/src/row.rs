@@ -31,6 +31,20 @@ impl RowKey {
         Self::first(prefix_scope(prefix))
     }
 
+    /// The row of what is sent to numbers of a prefix that are being enrolled. It is closed by itself.
+    pub fn prefix_enrolments(prefix: &str) -> Self {
+        Self::first(prefix_enrolments_scope(prefix))
+    }
+
+    /// The row that says whether a message to a prefix is closed out.
+    pub fn judging(prefix: &str, is_enrolment: bool) -> Self {
+        if is_enrolment {
+            Self::prefix_enrolments(prefix)
+        } else {
+            Self::prefix(prefix)
+        }
+    }
+
     fn first(scope: String) -> Self {
         Self { scope, slot: 0 }
     }
@@ -53,6 +67,10 @@ pub(crate) fn prefix_scope(prefix: &str) -> String {
     format!("prefix/{prefix}")
 }
 
+pub(crate) fn prefix_enrolments_scope(prefix: &str) -> String {
+    format!("prefix/{prefix}/enrolments")
+}
+
 /// A row of a budget.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpendRow {
@@ -64,7 +82,8 @@ pub struct SpendRow {
     pub closed_until: Option<Timestamp>,
 }
 
-/// How many messages to a prefix were sent of late, and how many of their codes were accepted.
+/// How many messages of one sort, for confirmations or for enrolments, were sent to a prefix of late,
+/// and how many of their codes were accepted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Conversion {
     /// Queued to be sent.

@@ -37,6 +37,7 @@ pub struct SpendRules {
     pub number: Rates,
     /// To one prefix. 300 and 2,000, a tenth of the total: the prefix of a large operator carries a
     /// twentieth of a country's phones, and one that is attacked leaves nine tenths to the others.
+    /// Enrolments, which anyone can begin, may use up half of it.
     pub prefix: Rates,
     /// To one country. 2,400 and 16,000, four fifths of the total: most brokers have one country,
     /// and the rest still have something when all of it goes there.
@@ -68,7 +69,9 @@ pub struct MoneyRules {
     pub dearest: u64,
 }
 
-/// When a prefix is closed: too few of the codes that were sent to it were accepted.
+/// When a prefix is closed: too few of the codes that were sent to it were accepted. Confirmations
+/// and enrolments are judged apart, and closed apart: numbers that nobody confirmed yet, which an
+/// attacker is free to name, do not take the messages of those who confirmed theirs.
 ///
 /// Only messages older than a code's life are judged, so that each had all its time: a burst of
 /// honest first users, none of whom has typed anything yet, is not judged at all. And judging starts
@@ -84,8 +87,8 @@ pub struct ConversionRules {
     /// seen as soon as it is most of them, and not diluted by a whole good day.
     pub latest: u32,
     /// With how many judging starts. 30: of honest messages, resends included, over half convert;
-    /// that fewer than six in thirty do by chance happens once in thousands of times, and thirty
-    /// messages are what an attack on a fresh prefix is given before it is judged.
+    /// that fewer than six in thirty do by chance happens once in thousands of times. An attack on a
+    /// fresh prefix is given these, and what comes within a code's life after them.
     pub enough: u32,
     /// Below how many accepted codes in a hundred it closes. 20: pumping converts next to nothing,
     /// and honest users of a carrier so slow that each asks four times still convert 25.

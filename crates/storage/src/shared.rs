@@ -46,8 +46,8 @@ macro_rules! read {
             "SELECT c.sent, c.confirmed, u.others, s.scope, s.slot, s.closed_until, s.body FROM ",
             "(SELECT count(*) AS sent, count(l.confirmed_at) AS confirmed FROM ",
             "(SELECT m.confirmed_at FROM message AS m WHERE m.state <> 'WITHDRAWN' ",
-            // What no carrier took says nothing about those who should have typed it.
-            "AND NOT (m.state = 'FAILED' AND m.carrier_id IS NULL) ",
+            // What no carrier is known to have says nothing about those who should have typed it.
+            "AND NOT (m.state IN ('FAILED', 'UNKNOWN') AND m.carrier_id IS NULL) ",
             "AND (m.prefix, m.created_at) <= ($4, $6) AND (m.prefix, m.created_at) > ($4, ",
             $later,
             "($5, COALESCE((SELECT closed_until FROM spend WHERE scope = $7 AND slot = $8), $5))) ",

@@ -1,7 +1,7 @@
 //! Codes sent by SMS: whether they are, by whom, what they say, and what they may cost.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Error, Result};
 use countersign_mfa::{Prices, SmsSettings};
-use countersign_sms_codes::{Countries, SendRules};
+use countersign_sms_codes::{Countries, LONGEST_CODE_LIFE, SendRules, is_country};
 use countersign_sms_text::{TextSettings, Texts};
 use countersign_sms_transport::ProvidersSettings;
 use countersign_spend_guard::{ConversionRules, MoneyRules, Rates, SpendRules};
@@ -178,6 +178,15 @@ impl Sms {
         &self.countries
     }
 
+    /// The countries that codes are sent to and that a provider takes.
+    fn served(&self) -> Countries {
+        let own = match self.countries.as_slice() {
+            [] => Countries::All,
+            some => Countries::Only(some.iter().cloned().collect()),
+        };
+        own.and(self.providers.countries())
+    }
+
     /// The texts in force; none where no codes are sent, or where they are not right.
     pub(crate) fn texts(&self) -> Option<&Texts> {
         self.in_force.as_ref().map(|sms| &sms.texts)
@@ -265,14 +274,9 @@ impl Sms {
             error => Error::new(error).context("a file of `sms.texts` is not right"),
         })?;
         let rules = self.rules();
-        let countries = self.countries.iter().cloned().collect();
         self.in_force = Some(Arc::new(SmsSettings {
             rules,
-            countries: if self.countries.is_empty() {
-                Countries::All
-            } else {
-                Countries::Only(countries)
-            },
+            countries: self.served(),
             subjects_per_number: self.subjects_per_number,
             spend: self.spend_rules(),
             prices: self.price_table(),
@@ -331,8 +335,8 @@ const OTHERS: &str = "others";
 impl Config {
     pub(super) fn check_sms(&self, found: &mut Violations) {
         let sms = &self.sms;
-        // NIST SP 800-63B-4 §3.1.3.2: ten minutes at most.
-        found.within("sms.code_seconds", sms.code_seconds, 60..=600);
+        let longest = LONGEST_CODE_LIFE.as_secs();
+        found.within("sms.code_seconds", sms.code_seconds, 60..=longest);
         found.within("sms.resend_seconds", sms.resend_seconds, 1..=600);
         found.within("sms.sends", sms.sends, 1..=10);
         found.within("sms.subjects_per_number", sms.subjects_per_number, 1..=100);
@@ -341,13 +345,16 @@ impl Config {
         found.within("sms.conversion.window_hours", hours, 1..=168);
         found.within("sms.conversion.closed_minutes", minutes, 1..=10_080);
         found.within("limits.phone_numbers", self.limits.phone_numbers, 1..=10);
-        let is_country =
-            |code: &String| code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase());
-        if !sms.countries.iter().all(is_country) {
+        if let Some(other) = sms.countries.iter().find(|code| !is_country(code)) {
             found.add(
                 "sms.countries",
-                "must be ISO 3166 codes of two capital letters such as [\"RU\", \"KZ\"]",
+                format!(
+                    "must be ISO 3166 codes of two capital letters such as [\"RU\", \"KZ\"], and \
+                     {other:?} is none"
+                ),
             );
+        } else if sms.is_on() && sms.served() == Countries::Only(BTreeSet::new()) {
+            found.add("sms.countries", "must have one that a provider takes");
         }
         for (digits, price) in &sms.prices {
             let is_prefix = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -360,6 +367,12 @@ impl Config {
             if millionths(price).is_none() {
                 found.add(&format!("sms.prices.{digits}"), AMOUNT);
             }
+        }
+        if sms.money.is_none() && !sms.prices.is_empty() {
+            found.add(
+                "sms.prices",
+                "needs `sms.money`: what messages may cost. Without it prices limit nothing",
+            );
         }
         if let Some(money) = &sms.money {
             let amounts = [

@@ -47,8 +47,6 @@ fn scrubbed(fact: &str) -> Option<Cow<'_, str>> {
         "ASKED_FROM" => None,
         "BY_OPERATOR" => Some(BY_OPERATOR.into()),
         "CONFIRMATION_CREATED" => Some(without(fact, "digest").into()),
-        // It is a part of a number.
-        "PREFIX_CLOSED" => Some(without(fact, "prefix").into()),
         _ => Some(fact.into()),
     }
 }

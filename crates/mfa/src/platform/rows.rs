@@ -16,7 +16,7 @@ use crate::{
         Change, ConfirmationWrite, Event, RequestWrite, Rows, StoreError,
         sms::{Claimed, MessageWrite, NumberUse, SmsChange},
     },
-    posting::prefix_index,
+    posting::sort_index,
     sms_plan::{NewMessage, SmsPlan},
 };
 
@@ -201,7 +201,7 @@ impl Platform {
                     target: letter.target,
                     created_at: snapshot.now,
                     expires_at,
-                    prefix: prefix_index(&self.keyring, &letter.number.prefix()),
+                    prefix: sort_index(&self.keyring, &letter.sort()),
                     body: self.seal(LETTER, subject, &plain, rng)?,
                 })
             }

@@ -107,6 +107,7 @@ fn a_message_is_counted_once_in_each_budget_in_the_order_of_locking() {
         "enrolments",
         &number,
         "prefix/7912",
+        "prefix/7912/enrolments",
         "subject/client-1",
         "total",
     ];
@@ -122,7 +123,7 @@ fn a_message_is_counted_once_in_each_budget_in_the_order_of_locking() {
 
     let keys = rules.keys(&send);
     assert!(keys.is_sorted());
-    assert_eq!(keys.len(), 3 + 16 + 16 + 9 + 16);
+    assert_eq!(keys.len(), 4 + 16 + 16 + 9 + 16);
     assert!(rows.iter().all(|row| keys.contains(&row.key)));
 }
 
@@ -439,15 +440,69 @@ fn a_prefix_below_its_floor_closes_and_opens_again() {
 }
 
 #[test]
+fn enrolments_that_nobody_confirms_close_their_prefix_to_enrolments_alone() {
+    let rules = SpendRules::default();
+    let (subject, index) = (subject(1), index(1));
+    let confirms = send(&subject, &index);
+    let enrols = Send {
+        is_enrolment: true,
+        ..confirms
+    };
+    for (one, other) in [(enrols, confirms), (confirms, enrols)] {
+        let mut table = Table::default();
+        let keys = rules.keys(&one);
+        let nobody = Conversion {
+            sent: 30,
+            confirmed: 0,
+        };
+        let ruling = rules.decide(&one, &keys, &[], nobody, START, 0);
+        let Ruling::PrefixCloses { row, .. } = ruling else {
+            panic!("{ruling:?}");
+        };
+        assert_eq!(row.key, RowKey::judging("7912", one.is_enrolment));
+        table.write(vec![row]);
+        let later = START.plus(Duration::from_secs(60));
+        let ruling = table.send(&rules, &one, later, 0);
+        assert!(matches!(ruling, Ruling::Refused(_)), "{ruling:?}");
+        let ruling = table.send(&rules, &other, later, 0);
+        assert!(matches!(ruling, Ruling::Reserved(_)), "{ruling:?}");
+    }
+}
+
+#[test]
+fn enrolments_use_up_half_of_a_prefix() {
+    let rules = SpendRules {
+        prefix: rates(9, 100),
+        ..SpendRules::default()
+    };
+    let (subject, index) = (subject(1), index(1));
+    let shape = Send {
+        is_enrolment: true,
+        ..send(&subject, &index)
+    };
+    let (sent, refusal) = until_refused(&rules, &shape);
+    assert_eq!((sent, refusal.limit), (5, Limit::PrefixHour));
+    let (sent, refusal) = until_refused(&rules, &send(&subject, &index));
+    assert_eq!((sent, refusal.limit), (9, Limit::PrefixHour));
+}
+
+#[test]
 fn only_messages_whose_code_has_had_its_time_are_judged() {
     let rules = SpendRules::default();
-    let key = rules.conversion_key("7912", Duration::from_secs(300), START);
+    let key = rules.conversion_key("7912", false, Duration::from_secs(300), START);
     let expected = ConversionKey {
-        prefix: "7912".to_owned(),
+        prefix: "prefix/7912".to_owned(),
         row: RowKey::prefix("7912"),
         since: Timestamp::from_millis(START.as_millis() - 86_700_000),
         until: Timestamp::from_millis(START.as_millis() - 300_000),
         most: 100,
+    };
+    assert_eq!(key, expected);
+    let key = rules.conversion_key("7912", true, Duration::from_secs(300), START);
+    let expected = ConversionKey {
+        prefix: "prefix/7912/enrolments".to_owned(),
+        row: RowKey::prefix_enrolments("7912"),
+        ..expected
     };
     assert_eq!(key, expected);
 }

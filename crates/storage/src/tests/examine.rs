@@ -100,6 +100,7 @@ async fn what_waits_and_which_prefixes_are_closed_is_told(db: &TestDb) {
     );
     let spend = vec![
         row(RowKey::prefix("+79120"), Some(until)),
+        row(RowKey::prefix_enrolments("+79121"), Some(until)),
         row(RowKey::prefix("+79121"), Some(over)),
         row(RowKey::prefix("+79122"), None),
         row(RowKey::subject(&subject_id("prefix/")), None),
@@ -118,7 +119,8 @@ async fn what_waits_and_which_prefixes_are_closed_is_told(db: &TestDb) {
             oldest
         }
     );
-    assert_eq!(found.closed, [("+79120".to_owned(), until)]);
+    let closed = ["+79120", "+79121/enrolments"].map(|prefix| (prefix.to_owned(), until));
+    assert_eq!(found.closed, closed);
     assert!(over < found.now && found.now < START, "{:?}", found.now);
 }
 

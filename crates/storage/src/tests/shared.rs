@@ -290,6 +290,25 @@ async fn a_prefix_converts_by_its_latest_messages(db: &TestDb) {
     assert_eq!(conversion(since(50, 100, 100)).await, (1, 1));
     let _ = db.sms("anna", closed(None)).await;
     assert_eq!(conversion(since(0, 100, 100)).await, (5, 2));
+
+    // What no carrier is known to have is nobody's fault.
+    for (subject, number, state, left) in [
+        ("anna", 4, MessageState::Unknown, 4),
+        ("berta", 5, MessageState::Failed, 3),
+    ] {
+        let mark = MessageMark {
+            id: message_id(number),
+            state,
+            provider: None,
+            carrier_id: None,
+        };
+        let sms = SmsChange {
+            mark: Some(mark),
+            ..SmsChange::default()
+        };
+        let _ = db.sms(subject, sms).await;
+        assert_eq!(conversion(since(0, 100, 100)).await, (left, 2), "{state:?}");
+    }
 }
 
 async fn other_users_of_a_number_are_counted_once(db: &TestDb) {

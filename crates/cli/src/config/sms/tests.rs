@@ -32,8 +32,10 @@ fn each_wrong_value_is_refused_with_its_key() {
     for (sms, key) in [
         ("sms.code_seconds = 601", "sms.code_seconds"),
         ("sms.countries = ['Russia']", "sms.countries"),
+        ("sms.countries = ['RU', 'UK']", "sms.countries"),
         ("sms.prices = { '+7' = '0.03' }", "sms.prices.+7"),
         ("sms.prices = { 7 = '3 cents' }", "sms.prices.7"),
+        ("sms.prices = { others = '0.03' }", "sms.prices"),
         (
             "sms.money = { per_day = '10', enrolments_per_day = '5' }",
             "sms.money",

@@ -33,7 +33,7 @@ impl Prefix {
     }
 
     fn count(&self, now: Timestamp) -> Conversion {
-        let key = self.rules.conversion_key("7912", LIFE, now);
+        let key = self.rules.conversion_key("7912", false, LIFE, now);
         let row = self.table.0.get(&key.row);
         let opened = row.and_then(|row| row.closed_until);
         let is_judged = |at: Timestamp| {

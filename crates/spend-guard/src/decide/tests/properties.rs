@@ -94,7 +94,7 @@ proptest! {
         let rows: Vec<SpendRow> = rows.into_iter().map(row).collect();
         let conversion = Conversion { sent: found.0, confirmed: found.1 };
         let _ = rules.check();
-        rules.conversion_key("7912", Duration::MAX, now);
+        rules.conversion_key("7912", is_enrolment, Duration::MAX, now);
         for seen in [&keys[..], &keys[..1], &[]] {
             rules.decide(&send, seen, &rows, conversion, now, pick);
         }
