@@ -70,6 +70,12 @@ async fn whole(backend: Backend) -> Result<()> {
     );
     let list = anna.list(&world.client).await?;
     ensure!(list.identifiers[0].state() == IdentifierState::Pending);
+    ensure!(list.identifiers[0].sent_code.is_none());
+    world.states_become("SENT|1").await?;
+    let told = looked_at(&world, &anna, &begun.identifier_id).await?;
+    let mut expected = sent.clone();
+    expected.set_delivery_state(DeliveryState::Sent);
+    ensure!(told.sent_code.as_ref() == Some(&expected), "{told:?}");
 
     let phone = countersign_testkit::Phone {
         id: begun.identifier_id,
@@ -82,12 +88,27 @@ async fn whole(backend: Backend) -> Result<()> {
     ensure!(done.state() == IdentifierState::Enabled && done.kind() == IdentifierKind::Sms);
     ensure!(done.masked_number == "+7 ••• ••• 00 01" && done.label == "SMS");
     ensure!(done.purposes.iter().all(|purpose| purpose.on));
+    let told = looked_at(&world, &anna, &phone.id).await?;
+    ensure!(told.sent_code.is_none(), "{told:?}");
     let used = anna.confirm_phone(&world.client, &phone, &code, &[], pin(&anna));
     ensure!(
         used.await.is_err() || anna.list(&world.client).await?.identifiers.len() == 1,
         "a code enrolled twice"
     );
     Ok(())
+}
+
+async fn looked_at(
+    world: &World,
+    person: &Person,
+    identifier: &str,
+) -> Result<v1::SecurityIdentifier> {
+    let request = v1::IdentifierServiceGetRequest {
+        subject_id: person.subject.clone(),
+        identifier_id: identifier.to_owned(),
+    };
+    let answer = world.client.identifiers().get(request).await?;
+    answer.into_inner().identifier.context("an identifier")
 }
 
 async fn pin_first(backend: Backend) -> Result<()> {

@@ -271,7 +271,18 @@ async fn withdrawn(backend: Backend) -> Result<()> {
     ensure!(accepted(&anna.submit(&world.client, id, proofs).await?));
     world.states_become("SENT|1 WITHDRAWN|2").await?;
 
+    // Nor to a phone that is not theirs any more.
+    world.pass(4 * FIRST_WAIT);
+    let open = anna.open(&world.client, login("tablet")).await?;
+    anna.send_code(&world.client, &open, Some(&phone)).await?;
+    world.carrier().nth_message_to(&phone.number, 4).await;
+    world.states_become("QUEUED|1 SENT|1 WITHDRAWN|2").await?;
+    let proofs = vec![pin_proof(&anna.pin), world.right(&app)];
+    let by = Authorization::Proofs(v1::Proofs { proofs });
+    disable(&anna, &world, &phone, false, by).await?;
+    world.states_become("SENT|1 WITHDRAWN|3").await?;
+
     world.carrier().set_script(countersign_testkit::accepted);
-    world.nothing_was_sent_since(3).await?;
-    world.states_become("SENT|2 WITHDRAWN|2").await
+    world.nothing_was_sent_since(4).await?;
+    world.states_become("SENT|2 WITHDRAWN|3").await
 }

@@ -186,6 +186,9 @@ impl ChangeMethod for Disable {
         } else {
             Fact::LostAccess { identifier }
         });
+        if disabled.kind() == Kind::Sms {
+            draft.sms.withdrawn = Some(*identifier.as_bytes());
+        }
         Ok(IdentifierView {
             state: IdentifierStateView::Disabled,
             disabled_at: Some(draft.now),

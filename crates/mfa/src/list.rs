@@ -1,10 +1,11 @@
 //! Looks at the identifiers of a subject.
 
 use countersign_primitives::{IdentifierId, SubjectId, Timestamp};
-use countersign_security_identifiers::{Binding, BindingState};
+use countersign_security_identifiers::{Binding, BindingState, SecurityIdentifier};
 
 use crate::{
-    Caller, Error, IdentifierStateView, IdentifierView, PinView, Platform, platform::Snapshot,
+    Caller, Error, IdentifierStateView, IdentifierView, PinView, Platform, SentCode,
+    platform::Snapshot,
 };
 
 /// The most identifiers on one page, and how many there are where the caller does not say.
@@ -105,7 +106,8 @@ impl Platform {
     ) -> Result<IdentifierView, Error> {
         let snapshot = self.look(subject, None).await?;
         let found = listed(&snapshot).into_iter().find(|other| other.id == id);
-        if let Some(identifier) = found {
+        if let Some(mut identifier) = found {
+            identifier.sent = self.sent_to_enrol(subject, &snapshot, id).await?;
             return Ok(identifier);
         }
         let bindings = self.store.bindings(subject).await?;
@@ -114,6 +116,28 @@ impl Platform {
             .find(|binding| binding.id == id)
             .map(disabled)
             .ok_or(Error::IdentifierNotFound)
+    }
+
+    /// The newest code that was sent to enrol a phone, and where its message is.
+    async fn sent_to_enrol(
+        &self,
+        subject: &SubjectId,
+        snapshot: &Snapshot,
+        id: IdentifierId,
+    ) -> Result<Option<SentCode>, Error> {
+        let identifier = snapshot.registry.identifier(id);
+        let phone = identifier.and_then(SecurityIdentifier::phone);
+        let challenge = phone.and_then(|phone| phone.enrolment.as_ref());
+        let sms = self.settings.sms.as_deref();
+        let (Some(phone), Some(challenge), Some(sms)) = (phone, challenge, sms) else {
+            return Ok(None);
+        };
+        let sends = phone.enrolment_sends;
+        let mut sent = SentCode::queued(challenge, phone, sends, &sms.rules, snapshot.now);
+        if let Some(message) = self.store.message(subject, challenge.message).await? {
+            sent.delivery = message.state.into();
+        }
+        Ok(Some(sent))
     }
 }
 
@@ -141,5 +165,6 @@ fn disabled(binding: Binding) -> IdentifierView {
         usable_from: None,
         codes_left: None,
         masked_number: None,
+        sent: None,
     }
 }

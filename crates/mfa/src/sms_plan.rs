@@ -14,7 +14,8 @@ use crate::{
 pub(crate) struct SmsPlan {
     /// A message that is to be sent.
     pub(crate) message: Option<Box<NewMessage>>,
-    /// What is not wanted any more, where no carrier was given it yet.
+    /// The confirmation or the identifier whose messages are not wanted any more, where no carrier was
+    /// given them yet.
     pub(crate) withdrawn: Option<TargetId>,
     /// The message whose code was accepted.
     pub(crate) confirmed: Option<MessageId>,

@@ -9,7 +9,7 @@ use countersign_security_identifiers::{
 };
 use minicbor::{CborLen, Decode, Encode};
 
-use crate::{Error, confirmation::Confirmation};
+use crate::{Error, SentCode, confirmation::Confirmation};
 
 /// A path that would do.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
@@ -230,6 +230,10 @@ pub struct IdentifierView {
     /// Of a phone: its number, all but its country code and its last four digits hidden.
     #[n(11)]
     pub masked_number: Option<String>,
+    /// Of a phone that is being enrolled: the code that was sent to it. Only where one identifier is
+    /// looked at.
+    #[n(12)]
+    pub sent: Option<SentCode>,
 }
 
 /// Where an identifier is in its life, as callers see it.
@@ -323,6 +327,7 @@ impl IdentifierView {
                 .filter(|_| identifier.counts())
                 .map(|codes| codes.left(now)),
             masked_number: identifier.phone().map(|phone| phone.number.masked()),
+            sent: None,
         }
     }
 }

@@ -115,7 +115,7 @@ impl FakeCarrier {
     /// # Panics
     /// When they do not come.
     pub async fn nth_message_to(&self, number: &str, count: usize) -> CarriedMessage {
-        for _ in 0..2_000 {
+        for _ in 0..6_000 {
             let messages = self.messages_to(number);
             if let Some(message) = messages.get(count - 1) {
                 return message.clone();

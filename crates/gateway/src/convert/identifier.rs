@@ -4,7 +4,7 @@ use countersign_mfa::{IdentifierStateView, IdentifierView, PinView};
 use countersign_proto::v1 as wire;
 use countersign_security_identifiers::{Kind, PurposeSet};
 
-use super::{Reader, purpose_to_wire, time_to_wire};
+use super::{Reader, confirmation::sent_to_wire, purpose_to_wire, time_to_wire};
 
 impl Reader {
     /// What an identifier is switched on and off for.
@@ -71,6 +71,7 @@ pub(crate) fn to_wire(view: IdentifierView) -> wire::SecurityIdentifier {
         usable_from: view.usable_from.map(time_to_wire),
         codes_left: view.codes_left.and_then(|left| left.try_into().ok()),
         masked_number: view.masked_number.unwrap_or_default(),
+        sent_code: view.sent.map(sent_to_wire),
     }
 }
 

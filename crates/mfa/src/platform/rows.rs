@@ -131,7 +131,8 @@ impl Platform {
             serde_json::to_string(&set.facts).map_err(|error| Error::Internal(Box::new(error)))?;
         if let Some(confirmation) = &mut set.confirmation {
             if confirmation.has_ended_with_messages(now) {
-                set.sms.withdrawn = Some(*confirmation.id.as_bytes());
+                let ended = *confirmation.id.as_bytes();
+                set.sms.withdrawn.get_or_insert(ended);
             }
             confirmation.sealed = match &confirmation.private {
                 None => None,

@@ -15,8 +15,8 @@ use super::StoreError;
 pub struct SmsChange {
     /// A message that is to be sent.
     pub message: Option<MessageWrite>,
-    /// Messages for this confirmation or enrolment are no longer wanted, where no carrier was given
-    /// them yet.
+    /// Messages for this confirmation or enrolment, or to the number of this identifier, are no longer
+    /// wanted, where no carrier was given them yet.
     pub withdrawn: Option<[u8; 16]>,
     /// The message whose code was accepted.
     pub confirmed: Option<MessageId>,

@@ -126,7 +126,8 @@ pub struct SentCode {
     /// How many more messages this confirmation or enrolment may take.
     #[prost(int32, tag = "5")]
     pub sends_left: i32,
-    /// Where the message is. ConfirmationService.Get tells it as it is; elsewhere it is QUEUED.
+    /// Where the message is. ConfirmationService.Get and IdentifierService.Get tell it as it is;
+    /// elsewhere it is QUEUED.
     #[prost(enumeration = "DeliveryState", tag = "6")]
     pub delivery_state: i32,
 }
@@ -373,6 +374,10 @@ pub struct SecurityIdentifier {
     /// Of a phone number: all of it hidden but the country code and the last four digits.
     #[prost(string, tag = "13")]
     pub masked_number: ::prost::alloc::string::String,
+    /// Of a PENDING phone number: the newest code that was sent to it, and where its message is.
+    /// IdentifierService.Get tells it; a list does not.
+    #[prost(message, optional, tag = "14")]
+    pub sent_code: ::core::option::Option<SentCode>,
 }
 /// The PIN of a subject: never an identifier.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

@@ -132,7 +132,7 @@ fn each_limit_refuses_exactly_at_its_number_and_says_which_it_is() {
     let wide = SpendRules {
         subject: rates(1_000, 2_000),
         number: rates(1_000, 2_000),
-        prefix: rates(1_000, 2_000),
+        prefix: rates(2_000, 4_000),
         country: rates(1_000, 2_000),
         caller: rates(1_000, 2_000),
         enrolments: rates(1_000, 2_000),
@@ -169,13 +169,13 @@ fn each_limit_refuses_exactly_at_its_number_and_says_which_it_is() {
         ),
     ];
     let (subject, index) = (subject(1), index(1));
-    let shape = Send {
-        is_enrolment: true,
-        ..send(&subject, &index)
-    };
     let hour = START.plus(Duration::from_secs(3_600));
     let day = START.plus(Duration::from_secs(86_400));
     for (change, hourly, daily) in cases {
+        let shape = Send {
+            is_enrolment: hourly == Limit::EnrolmentsHour,
+            ..send(&subject, &index)
+        };
         for most in [5, 100, 333, 777] {
             let mut rules = wide.clone();
             change(&mut rules, rates(most, most + 1));

@@ -320,7 +320,7 @@ async fn a_message_is_found_by_its_id_and_by_its_carriers_name(db: &TestDb) {
         Some(StoredMessage {
             subject: subject_id(subject),
             id: message_id(number),
-            identifier: IdentifierId::from_bytes([1; 16]),
+            identifier: message(1).identifier,
             state,
             provider: provider.map(str::to_owned),
         })

@@ -96,7 +96,7 @@ async fn a_message_is_queued_in_the_change_that_asks_for_it(db: &TestDb) {
         let expected = message::Model {
             subject_id: "anna".to_owned(),
             message_id: vec![number; 16],
-            identifier_id: vec![1; 16],
+            identifier_id: write.identifier.as_bytes().to_vec(),
             target: vec![number; 16],
             created_at: write.created_at.as_millis(),
             expires_at: write.expires_at.as_millis(),
@@ -156,6 +156,16 @@ async fn a_message_that_waits_is_withdrawn_with_its_target(db: &TestDb) {
         assert_eq!(stays.state, state, "{subject} {number}");
         assert!(stays.due_at.is_some() && stays.body.is_some());
     }
+    // All to the number of one identifier, whatever they are for.
+    let sms = SmsChange {
+        withdrawn: Some(*message(3).identifier.as_bytes()),
+        ..SmsChange::default()
+    };
+    assert_eq!(db.sms("anna", sms).await, Applied::Written);
+    for number in [3, 4] {
+        assert_eq!(db.message("anna", number).await.state, "WITHDRAWN");
+    }
+    assert_eq!(db.message("berta", 1).await.state, QUEUED);
 }
 
 async fn an_accepted_code_is_noted_once_and_stops_what_waits(db: &TestDb) {

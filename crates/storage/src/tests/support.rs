@@ -317,7 +317,7 @@ pub(super) const fn message_id(number: u8) -> MessageId {
 pub(super) fn message(number: u8) -> MessageWrite {
     MessageWrite {
         id: message_id(number),
-        identifier: IdentifierId::from_bytes([1; 16]),
+        identifier: IdentifierId::from_bytes([0xee; 16]),
         target: [number; 16],
         created_at: START,
         expires_at: START.plus(Duration::from_secs(300)),

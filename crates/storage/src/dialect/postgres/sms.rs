@@ -9,7 +9,7 @@ use crate::dialect::{hex, hex_list, net};
 /// Whether a row of `message` is withdrawn: not wanted any more, and no carrier was given it yet.
 macro_rules! withdrawn {
     () => {
-        "(x.state = 'QUEUED' AND (x.target = $26 OR x.message_id = $27))"
+        "(x.state = 'QUEUED' AND ($26 IN (x.target, x.identifier_id) OR x.message_id = $27))"
     };
 }
 
@@ -17,7 +17,7 @@ macro_rules! withdrawn {
 /// no carrier is given it again.
 macro_rules! ended {
     () => {
-        "(x.state = 'SENDING' AND (x.target = $26 OR x.message_id = $27))"
+        "(x.state = 'SENDING' AND ($26 IN (x.target, x.identifier_id) OR x.message_id = $27))"
     };
 }
 

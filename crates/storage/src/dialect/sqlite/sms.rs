@@ -8,13 +8,15 @@ use crate::dialect::{hex_list, may_become, net, statement};
 
 const WITHDRAW: &str = "UPDATE message SET state = 'WITHDRAWN', due_at = NULL, body = NULL, \
      updated_at = max(updated_at, $2) \
-     WHERE subject_id = $1 AND state = 'QUEUED' AND (target = $3 OR message_id = $4)";
+     WHERE subject_id = $1 AND state = 'QUEUED' \
+     AND ($3 IN (target, identifier_id) OR message_id = $4)";
 
 /// What a carrier is being given cannot be withdrawn: its time is over, so that no carrier is given
 /// it again.
 const END_LIFE: &str = "UPDATE message SET expires_at = min(expires_at, $2), \
      updated_at = max(updated_at, $2) \
-     WHERE subject_id = $1 AND state = 'SENDING' AND (target = $3 OR message_id = $4)";
+     WHERE subject_id = $1 AND state = 'SENDING' \
+     AND ($3 IN (target, identifier_id) OR message_id = $4)";
 
 const CONFIRM: &str = "UPDATE message SET confirmed_at = coalesce(confirmed_at, $2), \
      updated_at = max(updated_at, $2) WHERE subject_id = $1 AND message_id = $3";
