@@ -9,7 +9,7 @@ use countersign_mfa::ports::{
         StoredMessage, Waiting,
     },
 };
-use countersign_primitives::{IdentifierId, MessageId, Timestamp};
+use countersign_primitives::{MessageId, Timestamp};
 use futures::future::join_all;
 use sea_orm::{ConnectionTrait, TransactionTrait};
 
