@@ -1,6 +1,8 @@
 //! Settings changes that are proved by a phone: always by a confirmation, never in one call.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use countersign_mfa::Reason;
+use countersign_primitives::SubjectId;
 use countersign_testkit::{
     Backend, Person, Phone, app_proof, new_request_id, pin_proof, v1,
     v1::{
@@ -284,5 +286,18 @@ async fn withdrawn(backend: Backend) -> Result<()> {
 
     world.carrier().set_script(countersign_testkit::accepted);
     world.nothing_was_sent_since(4).await?;
-    world.states_become("SENT|2 WITHDRAWN|3").await
+    world.states_become("SENT|2 WITHDRAWN|3").await?;
+
+    // Nor to one that an operator disabled.
+    let (boris, _, lost) = with_app_and_phone(&world, &number(2), ALL).await?;
+    world.carrier().set_script(unreachable);
+    let open = boris.open(&world.client, login("tablet")).await?;
+    boris.send_code(&world.client, &open, Some(&lost)).await?;
+    world.carrier().nth_message_to(&lost.number, 2).await;
+    world.states_become("QUEUED|1 SENT|3 WITHDRAWN|3").await?;
+    let (subject, id) = (SubjectId::parse(&boris.subject)?, lost.id.parse()?);
+    let platform = &world.platform.platform;
+    let reason = Reason::parse("stolen").context("a reason")?;
+    platform.admin_disable(&subject, id, &reason).await?;
+    world.states_become("SENT|3 WITHDRAWN|4").await
 }

@@ -14,6 +14,7 @@ use crate::{
     hashing::Hashes,
     platform::{Call, ChangeSet, Context, Decision, Snapshot, UseCase},
     ports::StoredEvent,
+    sms_plan::SmsPlan,
 };
 
 pub use self::import::{ImportTotp, Imported};
@@ -185,6 +186,7 @@ impl UseCase for Act<'_> {
         _: &mut StdRng,
     ) -> Result<Decision<()>, Error> {
         let mut registry = snapshot.registry.clone();
+        let mut sms = SmsPlan::NONE;
         let fact = match self.deed {
             Deed::Unlock | Deed::Distrust if !snapshot.is_known() => {
                 return Err(Error::IdentifierNotFound);
@@ -194,9 +196,10 @@ impl UseCase for Act<'_> {
                 Fact::Unlocked
             }
             Deed::Disable(identifier) => {
-                registry
+                let disabled = registry
                     .disable(identifier, snapshot.now)
                     .map_err(|error| Error::of_registry(error, snapshot.now))?;
+                sms = SmsPlan::disabling(&disabled);
                 Fact::Disabled { identifier }
             }
             Deed::ResetPin if registry.reset_pin() => Fact::PinReset,
@@ -207,6 +210,7 @@ impl UseCase for Act<'_> {
             }
         };
         let facts = vec![fact, self.reason.fact()];
-        Ok(Decision::from(ChangeSet::new(registry, facts, ())))
+        let set = ChangeSet::new(registry, facts, ());
+        Ok(Decision::from(ChangeSet { sms, ..set }))
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     hashing::Hashes,
     platform::{Call, ChangeSet, Context, Decision, Snapshot, UseCase},
     settings_change::{ChangeMethod, Draft},
+    sms_plan::SmsPlan,
 };
 
 /// Switches an identifier on and off for purposes.
@@ -186,9 +187,7 @@ impl ChangeMethod for Disable {
         } else {
             Fact::LostAccess { identifier }
         });
-        if disabled.kind() == Kind::Sms {
-            draft.sms.withdrawn = Some(*identifier.as_bytes());
-        }
+        draft.sms = SmsPlan::disabling(&disabled);
         Ok(IdentifierView {
             state: IdentifierStateView::Disabled,
             disabled_at: Some(draft.now),

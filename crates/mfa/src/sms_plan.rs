@@ -1,6 +1,7 @@
 //! What a decision does about messages, numbers and budgets.
 
 use countersign_primitives::{MessageId, Timestamp};
+use countersign_security_identifiers::{Kind, SecurityIdentifier};
 use countersign_sms_codes::TargetId;
 
 use crate::{
@@ -41,4 +42,13 @@ impl SmsPlan {
         mark: None,
         spend: Vec::new(),
     };
+
+    /// For an identifier that is disabled: a phone is sent nothing more.
+    pub(crate) fn disabling(disabled: &SecurityIdentifier) -> Self {
+        let is_phone = disabled.kind() == Kind::Sms;
+        Self {
+            withdrawn: is_phone.then(|| *disabled.id.as_bytes()),
+            ..Self::NONE
+        }
+    }
 }
