@@ -39,8 +39,8 @@ impl Letter {
         self.purpose.is_none()
     }
 
-    /// The name of the messages that it is judged with: those to its prefix that are for the same.
-    pub(crate) fn sort(&self) -> String {
+    /// The scope that it is judged with: the messages to its prefix that are for the same.
+    pub(crate) fn prefix_scope(&self) -> String {
         RowKey::judging(&self.number.prefix(), self.is_enrolment()).scope
     }
 

@@ -121,11 +121,11 @@ impl<T> Sending<T> {
     }
 }
 
-/// What stands in their rows for the sort of messages that are judged together, those to one prefix for
-/// confirmations or for enrolments: a MAC of its name, in hexadecimal digits. With the last four digits,
+/// What stands for a prefix in the rows of messages, one thing for confirmations and another for
+/// enrolments: a MAC of the scope that judges them, in hexadecimal digits. With the last four digits,
 /// which are shown, the prefix itself would leave little of a number to guess.
-pub(crate) fn sort_index(keyring: &Keyring, sort: &str) -> String {
-    let mac = keyring.mac(KeyUse::NumberIndex, sort.as_bytes());
+pub(crate) fn prefix_index(keyring: &Keyring, scope: &str) -> String {
+    let mac = keyring.mac(KeyUse::NumberIndex, scope.as_bytes());
     mac[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -166,7 +166,7 @@ impl Context<'_> {
         Ok(SharedKey {
             spend: sms.spend.keys(&send),
             conversion: Some(ConversionKey {
-                prefix: sort_index(self.keyring, &conversion.prefix),
+                prefix: prefix_index(self.keyring, &conversion.prefix),
                 ..conversion
             }),
             number: if is_enrolment { indexes } else { Vec::new() },

@@ -96,7 +96,7 @@ pub struct Conversion {
 /// and not after another, and not before the prefix was last closed until.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConversionKey {
-    /// The prefix, or what stands for it in the rows of messages.
+    /// The scope of the prefix that they are judged with, or what stands for it in their rows.
     pub prefix: String,
     /// The row that says until when it was closed.
     pub row: RowKey,

@@ -16,7 +16,7 @@ use crate::{
         Change, ConfirmationWrite, Event, RequestWrite, Rows, StoreError,
         sms::{Claimed, MessageWrite, NumberUse, SmsChange},
     },
-    posting::sort_index,
+    posting::prefix_index,
     sms_plan::{NewMessage, SmsPlan},
 };
 
@@ -202,7 +202,7 @@ impl Platform {
                     target: letter.target,
                     created_at: snapshot.now,
                     expires_at,
-                    prefix: sort_index(&self.keyring, &letter.sort()),
+                    prefix: prefix_index(&self.keyring, &letter.prefix_scope()),
                     body: self.seal(LETTER, subject, &plain, rng)?,
                 })
             }

@@ -42,7 +42,8 @@ pub struct MessageWrite {
     pub created_at: Timestamp,
     /// When its code dies: it is not sent after that.
     pub expires_at: Timestamp,
-    /// Stands for the first digits of its number, by which conversion is watched: a MAC of them.
+    /// Stands for the first digits of its number and whether that is being enrolled, by which
+    /// conversion is watched: a MAC of both.
     pub prefix: String,
     /// Number, template and what the code is made from: sealed.
     pub body: Vec<u8>,
