@@ -5,8 +5,6 @@ use std::fmt;
 use countersign_primitives::{MAX_CALLER_BYTES, is_caller_name};
 use thiserror::Error;
 
-const DISPATCHER: &str = "(dispatcher)";
-
 /// An internal service that speaks to us.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Caller(String);
@@ -37,12 +35,7 @@ impl Caller {
 
     /// What sends messages and hears of them: a name that no caller can have.
     pub fn dispatcher() -> Self {
-        Self(DISPATCHER.to_owned())
-    }
-
-    /// Whether it is what sends messages.
-    pub(crate) fn is_dispatcher(&self) -> bool {
-        self.0 == DISPATCHER
+        Self("(dispatcher)".to_owned())
     }
 
     /// The operator on the server's own machine: a name that no caller can have.

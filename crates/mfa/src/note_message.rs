@@ -41,6 +41,10 @@ impl UseCase for Note {
         Method::named("countersign dispatcher")
     }
 
+    fn is_note(&self) -> bool {
+        true
+    }
+
     fn decide(
         &self,
         snapshot: &Snapshot,

@@ -159,7 +159,7 @@ impl Platform {
     ) -> Result<U::Answer, Error> {
         // What a carrier has done is noted also while others are refused: a message that is not known
         // to be sent is sent again.
-        let (_turn, mut place) = if call.caller.is_dispatcher() {
+        let (_turn, mut place) = if use_case.is_note() {
             let turn = self.queue.turn_of_note(&call.subject).await?;
             (turn, self.room.let_in())
         } else {

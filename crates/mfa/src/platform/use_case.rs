@@ -78,6 +78,11 @@ pub(crate) trait UseCase: Sync {
     /// The name of the method.
     fn method(&self) -> Method;
 
+    /// Whether it notes what has happened already, and so is let in however many others wait.
+    fn is_note(&self) -> bool {
+        false
+    }
+
     /// The confirmation that the request is about.
     fn confirmation(&self) -> Option<ConfirmationId> {
         None
