@@ -49,10 +49,10 @@ pub use callers::{
     Share, methods_of,
 };
 pub use health::{Health, HealthState};
-pub use limits::raise_file_limit;
+pub use limits::{raise_file_limit, serve_few};
 pub use methods::{METHODS, MethodLimits, MethodRow};
 pub use metrics::{Metrics, MetricsError};
-pub use pages::{Pages, serve_few, serve_pages};
+pub use pages::{Pages, serve_pages};
 pub use services::dev::{Inbox, InboxMessage};
 pub use tls::{
     BundleFound, ChainFound, Life, SpiffeId, SpiffeIdError, Tls, TlsError, TlsExamination,

@@ -5,17 +5,18 @@
 
 mod bodies;
 mod connections;
+mod few;
 
 use std::time::Duration;
 
 use tonic::transport::Server;
 
 use crate::MAX_REQUEST_BYTES;
-pub use crate::limits::connections::raise_file_limit;
 pub(crate) use crate::limits::{
     bodies::BodyLayer,
-    connections::{Connection, Connections, connections_of_one},
+    connections::{Connections, connections_of_one},
 };
+pub use crate::limits::{connections::raise_file_limit, few::serve_few};
 
 /// The most requests of a connection at once. A caller with more opens another connection; a whole
 /// gateway works on 128 requests, so one connection can still fill it.

@@ -9,60 +9,18 @@ use axum::{
     http::{StatusCode, header::CONTENT_TYPE},
     response::IntoResponse,
     routing::get,
-    serve::Listener,
 };
 use countersign_mfa::ports::Upkeep;
 use metrics::gauge;
-use tokio::net::{TcpListener, TcpStream};
-use tokio_stream::StreamExt as _;
-use tonic::transport::server::TcpIncoming;
+use tokio::net::TcpListener;
 
-use crate::{
-    Health, HealthState, Metrics,
-    limits::{Connection, Connections},
-};
+use crate::{Health, HealthState, Metrics, limits::serve_few};
 
 /// How often what was measured is sorted into its buckets, if nobody asks for it.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// How many connections there may be to the pages: a Prometheus or two, and probes.
 const MOST_CONNECTIONS: usize = 32;
-
-/// The few connections that there may be.
-struct Few(Connections<TcpIncoming>);
-
-/// Serves something beside the gateway, over so many connections at most: they must not take the files
-/// that callers' connections need. The next ones are closed at once, and so is one that does not begin.
-///
-/// # Errors
-/// Those of the listener.
-pub async fn serve_few(router: Router, listener: TcpListener, most: usize) -> std::io::Result<()> {
-    let few = Few(Connections::at_most(TcpIncoming::from(listener), most));
-    axum::serve(few, router).await
-}
-
-impl Listener for Few {
-    type Io = Connection<TcpStream>;
-    type Addr = ();
-
-    async fn accept(&mut self) -> (Self::Io, ()) {
-        loop {
-            match self.0.next().await {
-                Some(Ok(connection)) => return (connection, ()),
-                // A connection that was given up, or no socket left.
-                Some(Err(_)) => tokio::time::sleep(PAUSE).await,
-                None => std::future::pending().await,
-            }
-        }
-    }
-
-    fn local_addr(&self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-/// The pause after a connection that could not be accepted.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// What the pages show.
 #[derive(Clone)]
