@@ -329,6 +329,57 @@ impl Sms {
     }
 }
 
+impl Sms {
+    /// Checks prices, and what may be paid. Whether amounts can be told from it.
+    fn check_money(&self, found: &mut Violations) -> bool {
+        for (digits, price) in &self.prices {
+            let is_prefix = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+            if !is_prefix && digits != OTHERS {
+                found.add(
+                    &format!("sms.prices.{digits}"),
+                    "must be the first digits of numbers, without the plus, or `others`",
+                );
+            }
+            if millionths(price).is_none() {
+                found.add(&format!("sms.prices.{digits}"), AMOUNT);
+            }
+        }
+        if self.money.is_none() && !self.prices.is_empty() {
+            found.add(
+                "sms.prices",
+                "needs `sms.money`: what messages may cost. Without it prices limit nothing",
+            );
+        }
+        if let Some(money) = &self.money {
+            let amounts = [
+                ("per_day", &money.per_day),
+                ("enrolments_per_day", &money.enrolments_per_day),
+            ];
+            let mut are_amounts = true;
+            for (key, amount) in amounts {
+                if millionths(amount).is_none() {
+                    found.add(&format!("sms.money.{key}"), AMOUNT);
+                    are_amounts = false;
+                }
+            }
+            if self.prices.is_empty() {
+                found.add(
+                    "sms.money",
+                    "needs `sms.prices`: what a part of a message costs",
+                );
+                are_amounts = false;
+            } else if !self.prices.contains_key(OTHERS) {
+                found.add(
+                    "sms.prices.others",
+                    "must be given with `sms.money`: a number that no price fits would cost nothing",
+                );
+            }
+            return are_amounts;
+        }
+        true
+    }
+}
+
 /// The key of `sms.prices` for all numbers that no other one fits.
 const OTHERS: &str = "others";
 
@@ -356,51 +407,8 @@ impl Config {
         } else if sms.is_on() && sms.served() == Countries::Only(BTreeSet::new()) {
             found.add("sms.countries", "must have one that a provider takes");
         }
-        for (digits, price) in &sms.prices {
-            let is_prefix = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-            if !is_prefix && digits != OTHERS {
-                found.add(
-                    &format!("sms.prices.{digits}"),
-                    "must be the first digits of numbers, without the plus, or `others`",
-                );
-            }
-            if millionths(price).is_none() {
-                found.add(&format!("sms.prices.{digits}"), AMOUNT);
-            }
-        }
-        if sms.money.is_none() && !sms.prices.is_empty() {
-            found.add(
-                "sms.prices",
-                "needs `sms.money`: what messages may cost. Without it prices limit nothing",
-            );
-        }
-        if let Some(money) = &sms.money {
-            let amounts = [
-                ("per_day", &money.per_day),
-                ("enrolments_per_day", &money.enrolments_per_day),
-            ];
-            let mut are_amounts = true;
-            for (key, amount) in amounts {
-                if millionths(amount).is_none() {
-                    found.add(&format!("sms.money.{key}"), AMOUNT);
-                    are_amounts = false;
-                }
-            }
-            if sms.prices.is_empty() {
-                found.add(
-                    "sms.money",
-                    "needs `sms.prices`: what a part of a message costs",
-                );
-                are_amounts = false;
-            } else if !sms.prices.contains_key(OTHERS) {
-                found.add(
-                    "sms.prices.others",
-                    "must be given with `sms.money`: a number that no price fits would cost nothing",
-                );
-            }
-            if !are_amounts {
-                return;
-            }
+        if !sms.check_money(found) {
+            return;
         }
         if let Err(error) = sms.spend_rules().check() {
             let section = if error.field.starts_with("money") || error.field.starts_with("conver") {
