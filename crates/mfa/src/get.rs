@@ -1,8 +1,9 @@
 //! Looks at a confirmation.
 
 use countersign_primitives::{ConfirmationId, SubjectId};
+use countersign_sms_codes::Challenge;
 
-use crate::{Caller, ConfirmationView, Error, Platform, confirmation::Confirmation};
+use crate::{Caller, ConfirmationView, Error, Platform, SentCode, confirmation::Confirmation};
 
 impl Platform {
     /// A confirmation as it is now. Nothing is written.
@@ -24,11 +25,22 @@ impl Platform {
         let mut view = confirmation.view(&snapshot.registry, &self.settings, snapshot.now);
         let private = confirmation.private.as_ref();
         let challenge = private.and_then(|private| private.challenge.as_ref());
-        if let (Some(sent), Some(challenge)) = (&mut view.sent, challenge)
-            && let Some(message) = self.store.message(subject, challenge.message).await?
-        {
-            sent.delivery = message.state.into();
+        if let (Some(sent), Some(challenge)) = (&mut view.sent, challenge) {
+            self.look_where(subject, challenge, sent).await?;
         }
         Ok(view)
+    }
+
+    /// Looks where the message of a code is.
+    pub(crate) async fn look_where(
+        &self,
+        subject: &SubjectId,
+        challenge: &Challenge,
+        sent: &mut SentCode,
+    ) -> Result<(), Error> {
+        if let Some(message) = self.store.message(subject, challenge.message).await? {
+            sent.delivery = message.state.into();
+        }
+        Ok(())
     }
 }

@@ -134,9 +134,7 @@ impl Platform {
         };
         let sends = phone.enrolment_sends;
         let mut sent = SentCode::queued(challenge, phone, sends, &sms.rules, snapshot.now);
-        if let Some(message) = self.store.message(subject, challenge.message).await? {
-            sent.delivery = message.state.into();
-        }
+        self.look_where(subject, challenge, &mut sent).await?;
         Ok(Some(sent))
     }
 }
