@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
-use countersign_testkit::{Backend, Countries, v1};
+use countersign_testkit::{Backend, Countries, TestPlatform, v1};
 
 use crate::{
     harness::Suite,
-    sms_world::{number, with_sms},
-    world::{World, wrong_fields},
+    sms_world::{ALL, number, with_app_and_phone, with_sms},
+    world::{CALLER, World, login, precondition, wrong_fields},
 };
 
 /// Adds the tests of this file.
@@ -107,6 +107,20 @@ async fn countries(backend: Backend) -> Result<()> {
     anna.begin_phone(&world.client, &number(1)).await?;
     world.carrier().nth_message_to(&number(1), 1).await;
     ensure!(world.carrier().messages().len() == 1);
+
+    // Nor is anything sent to a number that was enrolled before it was taken off the list.
+    let (boris, _, _) = with_app_and_phone(&world, &number(2), ALL).await?;
+    let mut options = with_sms(|sms| sms.countries = Countries::Only(["KZ".to_owned()].into()));
+    options.seed = 2;
+    options.carrier = world.carrier().clone();
+    let clock = &world.platform.clock;
+    let narrower = TestPlatform::start(&world.database, clock, options).await?;
+    let client = narrower.client(CALLER).await?;
+    let open = boris.open(&client, login("tablet")).await?;
+    precondition(
+        boris.send_code(&client, &open, None).await,
+        "SMS_UNAVAILABLE",
+    )?;
     Ok(())
 }
 

@@ -75,6 +75,26 @@ fn each_wrong_value_is_refused_with_its_key() {
 }
 
 #[test]
+fn codes_are_sent_where_somebody_takes_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let staging = format!("{STAGING}countries = ['RU', 'KZ']\n");
+    for (own, expected) in [
+        ("", &["KZ", "RU"][..]),
+        ("sms.countries = ['DE', 'RU']\n", &["RU"]),
+    ] {
+        let config = parsed(&format!("{own}{staging}"), folder.path()).unwrap();
+        let expected = expected.iter().map(|code| (*code).to_owned()).collect();
+        let sms = config.settings().sms.unwrap();
+        assert_eq!(sms.countries, Countries::Only(expected), "{own}");
+    }
+    let error = wrong(&format!("sms.countries = ['DE']\n{staging}"));
+    assert!(
+        error.contains("must have one that a provider takes"),
+        "{error}"
+    );
+}
+
+#[test]
 fn languages_of_a_folder_are_read_and_checked() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("texts")).unwrap();
